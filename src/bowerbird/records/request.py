@@ -1,0 +1,93 @@
+"""Requests: what a surface was asked; and the context every stage of a pipeline reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Int32
+
+from bowerbird.errors import InputError
+from bowerbird.records.history import History
+from bowerbird.records.signal import Vectors
+
+MAX_SLATE = 500
+MAX_QUERY_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a surface.
+
+    Raises:
+        InputError: ``n`` or the query's length is out of range.
+    """
+
+    surface: str
+    as_of: int
+    """Microseconds UTC: events at or after it are not used."""
+    user_id: str | None = None
+    item_id: str | None = None
+    query: str | None = None
+    image: bytes | None = None
+    n: int = 25
+    seed: int = 0
+    exclude: tuple[str, ...] = ()
+    """Item ids the caller does not want."""
+    explain: bool = False
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MAX_SLATE:
+            raise InputError(f"n = {self.n}: a slate has 1 to {MAX_SLATE} items")
+        if self.query is not None and len(self.query) > MAX_QUERY_CHARACTERS:
+            raise InputError(
+                f"query has {len(self.query):,} characters; at most {MAX_QUERY_CHARACTERS:,} are read, shorten it"
+            )
+
+
+@dataclass(frozen=True)
+class Interest:
+    """One of a person's interests as a cluster of what they engaged with (PinnerSage)."""
+
+    medoid: int
+    """Item row that stands for the cluster."""
+    importance: float
+    """Decayed share of the person's engagement, all interests sum to 1."""
+    members: tuple[int, ...]
+    """Item rows of the cluster: the evidence."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A request with everything known about it at ``as_of``: what stages read.
+
+    Built once by the pipeline; stages never change it.
+    """
+
+    request: Request
+    user_row: int = -1
+    """-1 for nobody or somebody unknown."""
+    anchor_row: int = -1
+    """Row of the item the request is about; -1 for none."""
+    history: History = field(default_factory=History.empty)
+    """Positive actions."""
+    interests: tuple[Interest, ...] = ()
+    shown: Int32[np.ndarray, "shown"] = field(default_factory=lambda: np.empty(0, np.int32))
+    """Item rows shown lately, oldest first, repeats kept."""
+    hidden: Int32[np.ndarray, "hidden"] = field(default_factory=lambda: np.empty(0, np.int32))
+    user_vectors: Vectors | None = None
+    """One row: the person's decayed mean in the item space."""
+    query_vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    """Space name to one row: the query's words and picture, encoded."""
+
+    @property
+    def as_of(self) -> int:
+        """The request's time, microseconds UTC."""
+        return self.request.as_of
+
+
+def no_scores(n: int) -> Float32[np.ndarray, "n"]:
+    """A score column of nothing known: all NaN."""
+    return np.full(n, np.nan, dtype=np.float32)
