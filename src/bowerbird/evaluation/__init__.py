@@ -1,0 +1,1 @@
+"""Honest evaluation: splits, baselines, the public benchmark tasks."""
