@@ -45,7 +45,9 @@ def validated(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(kind, problem, where) for problem in error.errors())) from error
+        raise SettingsError(
+            "\n".join(_explain(kind, problem, where) for problem in error.errors())
+        ) from error
 
 
 def _explain(kind: type[Settings], problem: Any, where: str) -> str:
@@ -87,7 +89,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SettingsError(f"{path}: no such file; run `bowerbird init {path.parent}` to make one") from error
+        raise SettingsError(
+            f"{path}: no such file; run `bowerbird init {path.parent}` to make one"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not a TOML file: {error}") from error
 
