@@ -35,4 +35,6 @@ class Campaign:
 
     def runs_at(self, as_of: int) -> bool:
         """Whether the dates allow it to run at a time."""
-        return (self.starts_at is None or self.starts_at <= as_of) and (self.ends_at is None or as_of < self.ends_at)
+        return (self.starts_at is None or self.starts_at <= as_of) and (
+            self.ends_at is None or as_of < self.ends_at
+        )

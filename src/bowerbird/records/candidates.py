@@ -98,7 +98,9 @@ class Candidates:
             if name in self.scores:
                 raise InputError(f"candidates: score {name!r} exists already; a stage never edits")
             if values.shape != self.rows.shape:
-                raise InputError(f"candidates: score {name!r} has {values.shape[0]} values for {len(self)} rows")
+                raise InputError(
+                    f"candidates: score {name!r} has {values.shape[0]} values for {len(self)} rows"
+                )
         return replace(self, scores={**self.scores, **columns})
 
     def without(self, gone: Bool[np.ndarray, "n"], stage: str, reason: str) -> Candidates:

@@ -110,7 +110,9 @@ class Events:
     @cached_property
     def action_codes(self) -> Int8[np.ndarray, "event"]:
         """Codes into :data:`ACTIONS`."""
-        return pc.index_in(self.table.column("action"), value_set=pa.array(ACTIONS)).to_numpy().astype(np.int8)
+        return (
+            pc.index_in(self.table.column("action"), value_set=pa.array(ACTIONS)).to_numpy().astype(np.int8)
+        )
 
     def before(self, as_of: int) -> Events:
         """Only the events strictly before a time."""

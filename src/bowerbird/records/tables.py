@@ -33,7 +33,9 @@ def conformed(table: pa.Table, schema: pa.Schema, kind: str) -> pa.Table:
             if values.type != column.type:
                 values = _cast(values, column, kind)
         if not column.nullable and values.null_count:
-            raise InputError(f"{kind}: column {column.name!r} is empty in {values.null_count} of {len(table)} rows")
+            raise InputError(
+                f"{kind}: column {column.name!r} is empty in {values.null_count} of {len(table)} rows"
+            )
         columns.append(values)
     return pa.table(columns, schema=schema)
 

@@ -20,7 +20,9 @@ from bowerbird.evaluation.bench.report import (
 
 def _report(value: float = 0.5) -> BenchReport:
     row = BenchRow("ours", {"hr@10": Estimate((value, value + 0.2), 0.01)}, cpu_seconds=1.5, peak_mb=200.0)
-    return BenchReport("next-item", "loo", BenchData(2, 3, 6, "abc"), "c0ffee", "a machine", [row], ("seen out",))
+    return BenchReport(
+        "next-item", "loo", BenchData(2, 3, 6, "abc"), "c0ffee", "a machine", [row], ("seen out",)
+    )
 
 
 def test_mean_and_sd_are_over_seeds():
