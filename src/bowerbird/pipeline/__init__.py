@@ -1,0 +1,1 @@
+"""Pipeline: one request through its declared stages, with a trace that explains the answer."""

@@ -1,0 +1,119 @@
+"""A release: everything one build produced, loaded whole, aligned to one item vocabulary.
+
+Serving holds one release at a time and swaps it whole, so no answer mixes two builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int32, Int64
+
+from bowerbird.content.interests import ItemInterests
+from bowerbird.errors import NotFoundError, did_you_mean
+from bowerbird.pipeline.queries import QueryEncoder
+from bowerbird.ranking.scorer import Scorer
+from bowerbird.records.campaign import Campaign
+from bowerbird.records.item import Items
+from bowerbird.records.signal import Vectors
+from bowerbird.records.vocabulary import Vocabulary
+from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.retrieval.index import VectorIndex
+from bowerbird.retrieval.text_index import LexicalIndex
+from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.sequences import Sequences
+
+UNKNOWN_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a build left for requests to read. Satisfies ``retrieval.source.Holdings``."""
+
+    version: str
+    """Fingerprint of everything in it."""
+    as_of: int
+    """Events at or after this time are not in it; microseconds UTC."""
+    items: Items
+    people: Vocabulary
+    sequences: Sequences
+    counts: EventCounts
+    vectors: Mapping[str, Vectors]
+    indexes: Mapping[str, VectorIndex]
+    cooccurrence: SequentialCooccurrence | None
+    lexical: LexicalIndex | None
+    duplicate_of: Int32[np.ndarray, "item"]
+    interests: ItemInterests | None
+    queries: QueryEncoder
+    scorer: Scorer | None = None
+    campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    logical_time: bool = False
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Item id to row."""
+        return {name: row for row, name in enumerate(self.items.vocabulary.ids)}
+
+    @cached_property
+    def created_at(self) -> Int64[np.ndarray, "item"]:
+        """Creation times; the smallest int64 where unknown."""
+        values = self.items.table.column("created_at").fill_null(int(UNKNOWN_TIME))
+        return values.to_numpy().astype(np.int64)
+
+    @cached_property
+    def category_paths(self) -> tuple[str, ...]:
+        """The distinct category paths, in code order."""
+        return tuple(sorted({path for path in self.items.column("category") if path}))
+
+    @cached_property
+    def categories(self) -> Int32[np.ndarray, "item"]:
+        """Code of each item's category path; -1 where it has none."""
+        code = {path: number for number, path in enumerate(self.category_paths)}
+        return np.array([code.get(path, -1) for path in self.items.column("category")], dtype=np.int32)
+
+    @cached_property
+    def is_ad(self) -> Bool[np.ndarray, "item"]:
+        """Which items are advertisements."""
+        return self.items.table.column("is_ad").fill_null(False).to_numpy().astype(bool)
+
+    @cached_property
+    def price(self) -> np.ndarray:
+        """Prices; NaN where an item has none."""
+        return self.items.table.column("price").to_numpy().astype(np.float64)
+
+    def item_row(self, item_id: str) -> int:
+        """Row of an item.
+
+        Raises:
+            NotFoundError: the item is not in the catalogue.
+        """
+        row = self.row_of.get(item_id)
+        if row is None:
+            near = [name for name in self.row_of if name.startswith(item_id[:2])][:2000]
+            hint = did_you_mean(item_id, near) if near else ""
+            hint = hint if hint.startswith("did") else f"{len(self.row_of):,} items are known"
+            raise NotFoundError(f"item {item_id!r} is not in the catalogue; {hint}")
+        return row
+
+    @cached_property
+    def _newest_created(self) -> int:
+        return int(self.created_at.max()) if len(self.created_at) else 0
+
+    @cached_property
+    def _kinds(self) -> dict[str, Bool[np.ndarray, "item"]]:
+        return {
+            "organic": ~self.is_ad,
+            "products": ~np.isnan(self.price) & ~self.is_ad,
+            "ads": self.is_ad,
+            "all": np.ones(len(self.items), dtype=bool),
+        }
+
+    def eligible(self, kind: str, as_of: int) -> Bool[np.ndarray, "item"]:
+        """Items of a kind that existed at a time: ``organic``, ``products``, ``ads`` or ``all``."""
+        mask = self._kinds[kind]
+        return mask if as_of > self._newest_created else mask & (self.created_at < as_of)

@@ -1,0 +1,236 @@
+"""The runner: sources -> blend -> filters -> scores -> value -> diversity -> slate, each stage traced."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from bowerbird import plugins
+from bowerbird.arrays import top_k
+from bowerbird.errors import InputError, NotReadyError
+from bowerbird.pipeline.release import Release
+from bowerbird.pipeline.settings import SurfaceSettings
+from bowerbird.pipeline.understanding import understood
+from bowerbird.ranking.value import reciprocal_rank_fusion, value_terms
+from bowerbird.records.candidates import Candidates
+from bowerbird.records.request import Context, Request
+from bowerbird.records.slate import Attribution, Slate, SlateEntry, StageTrace
+from bowerbird.retrieval.blend import blended
+from bowerbird.retrieval.source import Source
+from bowerbird.slate.diversity import spread
+from bowerbird.slate.filters import REASONS, Filter
+
+SLATE_CANDIDATES = 10
+"""Diversity looks at this many times the slate's length; what lies deeper never surfaces."""
+
+LATE_FILTERS = ("near_duplicate_in_slate",)
+"""Filters that read the value column and so run after scoring."""
+
+
+class Trace:
+    """Times stages and counts candidates. Wall times are for people; no answer depends on them."""
+
+    def __init__(self) -> None:
+        self.stages: list[StageTrace] = []
+        self._began = time.perf_counter()
+
+    def done(self, stage: str, before: int, after: int, note: str = "") -> None:
+        """A stage ended."""
+        ended = time.perf_counter()
+        self.stages.append(StageTrace(stage, before, after, (ended - self._began) * 1000, note))
+        self._began = ended
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Candidates with their value and the terms it is the sum of."""
+
+    context: Context
+    candidates: Candidates
+    terms: Mapping[str, Float32[np.ndarray, "n"]]
+    actions: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One surface over one release.
+
+    Args:
+        name: the surface.
+        settings: its declaration.
+        release: what it reads.
+    """
+
+    name: str
+    settings: SurfaceSettings
+    release: Release
+    _sources: tuple[tuple[Source, int], ...] = field(init=False, repr=False)
+    _filters: tuple[tuple[str, Filter], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        sources = tuple(
+            (plugins.load("sources", name)(self.release), declared.quota)
+            for name, declared in self.settings.sources.items()
+        )
+        filters: tuple[tuple[str, Filter], ...] = tuple(
+            (name, plugins.load("filters", name)) for name in self.settings.filters
+        )
+        object.__setattr__(self, "_sources", sources)
+        object.__setattr__(self, "_filters", filters)
+
+    def answer(self, request: Request) -> Slate:
+        """The slate for a request.
+
+        Raises:
+            InputError: the request lacks what the surface needs.
+            NotFoundError: it names an unknown item.
+        """
+        trace = Trace()
+        scored = self.score(request, trace)
+        kept = scored.candidates
+        take = top_k(kept.scores["value"], min(len(kept), max(SLATE_CANDIDATES * request.n, 100)))
+        order, deltas = self._spread(kept.take(take), request.n)
+        entries = self._entries(scored, take[order], deltas)
+        trace.done("diversity", len(kept), len(entries), self.settings.diversity.method)
+        return Slate(
+            request_id=request.request_id or request_fingerprint(request, self.release.version),
+            surface=self.name,
+            as_of=request.as_of,
+            entries=entries,
+            trace=tuple(trace.stages),
+            dropped=kept.dropped,
+            notes=scored.notes,
+        )
+
+    def score(self, request: Request, trace: Trace | None = None) -> Scored:
+        """Candidates found, filtered and valued, not yet ordered into a slate."""
+        trace = trace or Trace()
+        self._require(request)
+        context = understood(self.release, request)
+        trace.done("understand", 0, 0, f"{len(context.history)} actions, {len(context.interests)} interests")
+        candidates = self._found(context, trace)
+        candidates = self._filtered(context, candidates, trace, late=False)
+        candidates, terms, actions, notes = self._valued(context, candidates)
+        trace.done("score", len(candidates), len(candidates), "; ".join(notes))
+        before = candidates.rows
+        candidates = self._filtered(context, candidates, trace, late=True)
+        if len(candidates) != len(before):
+            left = np.isin(before, candidates.rows)
+            terms = {name: values[left] for name, values in terms.items()}
+        return Scored(context, candidates, terms, actions, (*notes, *self._lacking(context)))
+
+    def _require(self, request: Request) -> None:
+        has = {"user": request.user_id, "item": request.item_id, "query": request.query, "image": request.image}
+        needs = self.settings.needs
+        either = [name for name in ("item", "query", "image") if name in needs]
+        if either and all(has[name] is None for name in either):
+            options = " or ".join("--" + name for name in either)
+            raise InputError(f"{self.name}: the request has no {' or '.join(either)}; give {options}")
+        if "user" in needs and request.user_id is None:
+            raise InputError(f"{self.name}: the request has no user; give --user")
+        if len(self.release.items) == 0:
+            raise NotReadyError(f"{self.name}: the catalogue is empty; run `bowerbird import items FILE` and `bowerbird build`")
+
+    def _found(self, context: Context, trace: Trace) -> Candidates:
+        allowed = self.release.eligible(self.settings.eligible, context.as_of)
+        found = []
+        for source, quota in self._sources:
+            one = source.find(context, quota, allowed)
+            found.append(one)
+            trace.done(f"source {source.name}", quota, len(one.rows))
+        candidates = blended(found)
+        trace.done("blend", sum(len(one.rows) for one in found), len(candidates))
+        return candidates
+
+    def _filtered(self, context: Context, candidates: Candidates, trace: Trace, *, late: bool) -> Candidates:
+        for name, filter_ in self._filters:
+            if (name in LATE_FILTERS) != late or len(candidates) == 0:
+                continue
+            before = len(candidates)
+            candidates = candidates.without(filter_(context, candidates, self.release), name, REASONS.get(name, name))
+            trace.done(f"filter {name}", before, len(candidates))
+        return candidates
+
+    def _valued(
+        self, context: Context, candidates: Candidates
+    ) -> tuple[Candidates, dict[str, Float32[np.ndarray, "n"]], tuple[str, ...], tuple[str, ...]]:
+        weights = dict(self.settings.value)
+        declared = {name: source.weight for name, source in self.settings.sources.items()}
+        columns = {"retrieval": reciprocal_rank_fusion(candidates, declared)}
+        scorer = self.release.scorer
+        actions: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
+        if scorer is not None and any(name in scorer.actions for name in weights):
+            columns.update(scorer.probabilities(context, candidates.rows))
+            actions = scorer.actions
+        elif any(name != "retrieval" for name in weights):
+            weights = {"retrieval": 1.0}
+            notes = ("no ranker: ordered by the retrieval score (reciprocal rank fusion of the sources)",)
+        known = {name: weight for name, weight in weights.items() if name == "retrieval" or name in columns}
+        scored = candidates.with_scores(**columns)
+        terms = value_terms(scored, known)
+        value = np.sum(np.stack(list(terms.values())), axis=0, dtype=np.float64).astype(np.float32)
+        return scored.with_scores(value=value), terms, actions, notes
+
+    def _spread(
+        self, kept: Candidates, n: int
+    ) -> tuple[Int64[np.ndarray, "m"], Float32[np.ndarray, "m"]]:
+        vectors = self.release.vectors.get("item")
+        value = kept.scores["value"]
+        if vectors is None or self.settings.diversity.method == "none" or len(kept) <= 1:
+            order = top_k(value, n)
+            return order, np.zeros(len(order), dtype=np.float32)
+        return spread(value, vectors.take(kept.rows).matrix, n, self.settings.diversity)
+
+    def _entries(
+        self, scored: Scored, picked: Int64[np.ndarray, "m"], deltas: Float32[np.ndarray, "m"]
+    ) -> tuple[SlateEntry, ...]:
+        candidates, ids = scored.candidates, self.release.items.vocabulary.ids
+        entries = []
+        for position, (at, delta) in enumerate(zip(picked.tolist(), deltas.tolist(), strict=True)):
+            terms = {name: float(values[at]) for name, values in scored.terms.items()}
+            if delta:
+                terms["diversity"] = delta
+            entries.append(
+                SlateEntry(
+                    position=position,
+                    item_id=ids[candidates.rows[at]],
+                    score=sum(terms.values()),
+                    terms=terms,
+                    probabilities={name: float(candidates.scores[name][at]) for name in scored.actions},
+                    because=attributions(candidates, at, ids),
+                )
+            )
+        return tuple(entries)
+
+    def _lacking(self, context: Context) -> tuple[str, ...]:
+        notes = [f"{name}: {why}" for name, why in self.release.lacks.items()]
+        if context.request.user_id is not None and len(context.history) == 0:
+            notes.append(f"user {context.request.user_id!r} has no history before this time: popular and fresh items")
+        return tuple(notes)
+
+
+def attributions(candidates: Candidates, at: int, ids: tuple[str, ...]) -> tuple[Attribution, ...]:
+    """Which sources found a candidate, and by which item."""
+    found = []
+    for number, source in enumerate(candidates.sources):
+        score = float(candidates.source_scores[number, at])
+        if score == score:  # not NaN: this source found it
+            evidence = int(candidates.evidence[number, at])
+            found.append(Attribution(source, score, ids[evidence] if evidence >= 0 else None))
+    return tuple(found)
+
+
+def request_fingerprint(request: Request, version: str) -> str:
+    """A request id that is the same for the same question to the same release."""
+    parts = (version, request.surface, request.as_of, request.user_id, request.item_id, request.query, request.n)
+    image = hashlib.blake2b(request.image or b"", digest_size=8).hexdigest()
+    return hashlib.blake2b(repr((*parts, image, request.seed, request.exclude)).encode(), digest_size=8).hexdigest()
+
+

@@ -1,0 +1,1 @@
+"""Ranking: calibrated probabilities per action, and the value made of them."""

@@ -1,0 +1,143 @@
+"""Sources that follow behaviour: what came next for others, what rises, what is new."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from bowerbird.clock import DAY_US
+from bowerbird.records.candidates import Found
+from bowerbird.records.request import Context
+from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.retrieval.nearest import Silent
+from bowerbird.retrieval.source import Holdings, Source, best_allowed
+from bowerbird.signals.aggregates import EventCounts
+
+RECENT_STEPS = 50
+"""Steps of a history the co-occurrence source reads; older ones weigh below 1e-7."""
+TRENDING_HALF_LIFE_HOURS = 72.0
+FRESH_DAYS = 14
+
+
+class CoVisitation:
+    """Items that followed, for other people, what this person did last.
+
+    Source: the sequential co-occurrence neighbours of :mod:`bowerbird.retrieval.cooccurrence`.
+    """
+
+    name = "covisitation"
+
+    def __init__(self, cooccurrence: SequentialCooccurrence) -> None:
+        self._cooccurrence = cooccurrence
+
+    def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
+        """Neighbours of the history (or of the anchor); evidence is the step that gave most."""
+        steps = self._steps(context)
+        if len(steps) == 0:
+            return Found.nothing(self.name)
+        scores, evidence = self._cooccurrence.scores_with_evidence(steps)
+        rows = best_allowed(scores, n, allowed)
+        return Found.of(self.name, rows, scores[rows], evidence[rows])
+
+    def _steps(self, context: Context) -> Int32[np.ndarray, "step"]:
+        if context.anchor_row >= 0:
+            return np.array([context.anchor_row], dtype=np.int32)
+        return context.history.rows[-RECENT_STEPS:]
+
+
+class Complements:
+    """Items of other categories that others chose around the anchor: what goes with it."""
+
+    name = "complements"
+
+    def __init__(self, cooccurrence: SequentialCooccurrence, categories: Int32[np.ndarray, "item"]) -> None:
+        self._cooccurrence = cooccurrence
+        self._categories = categories
+
+    def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
+        """Co-visited items whose category differs from the anchor's."""
+        anchor = context.anchor_row
+        if anchor < 0:
+            return Found.nothing(self.name)
+        scores, evidence = self._cooccurrence.scores_with_evidence(np.array([anchor], dtype=np.int32))
+        rows = best_allowed(scores, n, allowed & (self._categories != self._categories[anchor]))
+        return Found.of(self.name, rows, scores[rows], evidence[rows])
+
+
+class Trending:
+    """Items that gather responses now, decayed with age; all-time popularity where times are only an order."""
+
+    name = "trending"
+
+    def __init__(self, counts: EventCounts, logical_time: bool) -> None:
+        self._counts = counts
+        self._logical_time = logical_time
+        self._cached: tuple[int, Float32[np.ndarray, "item"]] | None = None
+
+    def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
+        """The most responded-to items as of the request."""
+        scores = self._scores(context.as_of)
+        rows = best_allowed(scores, n, allowed)
+        return Found.of(self.name, rows, scores[rows])
+
+    def _scores(self, as_of: int) -> Float32[np.ndarray, "item"]:
+        # one catalogue-wide pass per distinct time; requests of a live server share the minute
+        cached = self._cached
+        if cached is not None and cached[0] == as_of:
+            return cached[1]
+        if self._logical_time:
+            scores = self._counts.totals(("closeup", "click", "save", "purchase", "rate"), 0, as_of)
+        else:
+            scores = self._counts.trending(as_of, TRENDING_HALF_LIFE_HOURS)
+        values = scores.astype(np.float32)
+        self._cached = (as_of, values)
+        return values
+
+
+class Fresh:
+    """Items created lately, near the person's taste first where one is known: they cannot wait for clicks."""
+
+    name = "fresh"
+
+    def __init__(self, holdings: Holdings) -> None:
+        self._created_at: Int64[np.ndarray, "item"] = holdings.created_at
+        self._vectors = holdings.vectors.get("item")
+
+    def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
+        """Items at most two weeks old."""
+        age = context.as_of - self._created_at
+        rows = np.flatnonzero(allowed & (self._created_at > 0) & (age > 0) & (age <= FRESH_DAYS * DAY_US))
+        if len(rows) == 0:
+            return Found.nothing(self.name)
+        newness = (1.0 - age[rows] / (FRESH_DAYS * DAY_US)).astype(np.float32)
+        person = context.user_vectors
+        if person is not None and person.present[0] and self._vectors is not None:
+            self._vectors.space.require(person.space, "fresh")
+            newness = newness * 0.1 + self._vectors.matrix[rows] @ person.matrix[0]
+        order = np.argsort(-newness, kind="stable")[:n]
+        return Found.of(self.name, rows[order], newness[order])
+
+
+def covisitation(holdings: Holdings) -> Source:
+    """Plugin ``covisitation``."""
+    return CoVisitation(holdings.cooccurrence) if holdings.cooccurrence is not None else Silent("covisitation")
+
+
+def complements(holdings: Holdings) -> Source:
+    """Plugin ``complements``."""
+    if holdings.cooccurrence is None:
+        return Silent("complements")
+    return Complements(holdings.cooccurrence, holdings.categories)
+
+
+def trending(holdings: Holdings) -> Source:
+    """Plugin ``trending``."""
+    return Trending(holdings.counts, holdings.logical_time)
+
+
+def fresh(holdings: Holdings) -> Source:
+    """Plugin ``fresh``."""
+    return Fresh(holdings)
+
+
+__all__ = ["Complements", "CoVisitation", "Fresh", "Trending", "complements", "covisitation", "fresh", "trending"]

@@ -1,0 +1,100 @@
+"""Filters: which candidates may not be shown, each with its reason.
+
+Plugins in the entry-point group ``bowerbird.filters``; a filter is a function of the context, the
+candidates and what the release knows of items.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Int32
+
+from bowerbird.records.candidates import Candidates
+from bowerbird.records.event import ACTION_CODE
+from bowerbird.records.request import Context
+
+FATIGUE_IMPRESSIONS = 4
+"""Shown this often lately without a response, an item rests."""
+
+_FINAL = tuple(ACTION_CODE[action] for action in ("save", "purchase", "add_to_cart", "rate"))
+
+
+class ItemFacts(Protocol):
+    """What filters may know of items, aligned to item rows."""
+
+    @property
+    def duplicate_of(self) -> Int32[np.ndarray, "item"]:
+        """Row of the canonical item of each item's near-duplicate group; itself when alone."""
+        ...
+
+    @property
+    def row_of(self) -> dict[str, int]:
+        """Item id to row."""
+        ...
+
+
+class Filter(Protocol):
+    """Marks the candidates that may not be shown."""
+
+    def __call__(self, context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+        """True where a candidate must go."""
+        ...
+
+
+def excluded(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The caller named the item in ``exclude``, or it is the one the request is about."""
+    rows = [facts.row_of[name] for name in context.request.exclude if name in facts.row_of]
+    if context.anchor_row >= 0:
+        rows.append(context.anchor_row)
+    return np.isin(candidates.rows, np.array(rows, dtype=np.int32))
+
+
+def seen(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The person already saved, bought or rated the item (or a near-duplicate of it)."""
+    done = context.history.only(_FINAL).rows
+    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[done])
+
+
+def hidden(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The person asked not to see the item (or a near-duplicate of it)."""
+    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[context.hidden])
+
+
+def fatigued(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The item was shown several times lately and never responded to."""
+    rows, times = np.unique(context.shown, return_counts=True)
+    tired = rows[times >= FATIGUE_IMPRESSIONS]
+    return np.isin(candidates.rows, np.setdiff1d(tired, context.history.rows))
+
+
+def near_duplicate_of_anchor(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The item shows the same picture as the one the request is about."""
+    if context.anchor_row < 0:
+        return np.zeros(len(candidates), dtype=bool)
+    return facts.duplicate_of[candidates.rows] == facts.duplicate_of[context.anchor_row]
+
+
+def near_duplicate_in_slate(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """A better-scored candidate of the same near-duplicate group stays; this one goes.
+
+    Reads the ``value`` column, so it runs after scoring.
+    """
+    groups = facts.duplicate_of[candidates.rows]
+    order = np.argsort(-candidates.scores["value"], kind="stable")
+    keep = order[np.unique(groups[order], return_index=True)[1]]
+    gone = np.ones(len(candidates), dtype=bool)
+    gone[keep] = False
+    return gone
+
+
+REASONS = {
+    "excluded": "the caller excluded it",
+    "seen": "already saved, bought or rated",
+    "hidden": "the person hid it",
+    "fatigued": f"shown {FATIGUE_IMPRESSIONS} times lately without a response",
+    "near_duplicate_of_anchor": "near-duplicate of the item asked about",
+    "near_duplicate_in_slate": "near-duplicate of a better candidate",
+}
+"""What an explanation says for each built-in filter."""

@@ -1,0 +1,1 @@
+"""Surfaces: homefeed, related, search, shopping, growth and ads, declared over one pipeline."""
