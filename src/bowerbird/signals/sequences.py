@@ -1,0 +1,281 @@
+"""Sequences: the one definition of what a person did, saw and refused before a time.
+
+Batch jobs, the stream and serving read people through this module only, so that a model is trained on
+the same sequence it is served with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int32, Int64
+from pydantic import Field, field_validator
+
+from bowerbird.clock import DAY_US
+from bowerbird.config import Settings
+from bowerbird.errors import InputError, did_you_mean
+from bowerbird.records.event import ACTION_CODE, ACTIONS, POSITIVE_ACTIONS, Events
+from bowerbird.records.history import History
+from bowerbird.records.vocabulary import Vocabulary
+from bowerbird.signals.tracks import Steps, Track
+
+
+class SequenceSettings(Settings):
+    """What belongs to a person's sequence."""
+
+    actions: tuple[str, ...] = POSITIVE_ACTIONS
+    """Actions a history holds."""
+    max_length: int = Field(default=200, ge=1, le=100_000)
+    """Newest steps a history keeps."""
+    shown_days: float = Field(default=3.0, gt=0)
+    """How long an impression counts as shown lately, days."""
+
+    @field_validator("actions")
+    @classmethod
+    def _known(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
+        for action in actions:
+            if action not in ACTION_CODE:
+                raise InputError(f"unknown action {action!r}; {did_you_mean(action, ACTIONS)}")
+        return actions
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The actions as codes."""
+        return tuple(ACTION_CODE[action] for action in self.actions)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Everybody's sequence. All reads are strictly before ``as_of``.
+
+    Make one with :meth:`from_events`.
+
+    Args:
+        users: who; rows of the tracks.
+        items: what; values of the tracks.
+        settings: what belongs in.
+        positives: steps with a positive action: histories.
+        impressions: what was shown.
+        hides: what was refused.
+        activity: every event of a person, with or without item; events of unknown items are not here.
+        unknown_users: events left out because the user is not in the vocabulary.
+        unknown_items: events of known users left out because the item is not in the vocabulary.
+
+    Example:
+        >>> events = Events(pa.table({"event_id": ["1", "2", "3"], "at": [10, 20, 30], "user_id": ["u", "u", "x"],
+        ...     "item_id": ["a", "b", "a"], "action": ["save", "impression", "save"]}))
+        >>> sequences = Sequences.from_events(events, Vocabulary("user", ("u",)), Vocabulary("item", ("a", "b")))
+        >>> sequences.history(0, as_of=20).rows.tolist(), sequences.shown(0, as_of=21).tolist()
+        ([0], [1])
+        >>> sequences.unknown_users
+        1
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    settings: SequenceSettings
+    positives: Track
+    impressions: Track
+    hides: Track
+    activity: Track
+    unknown_users: int = 0
+    unknown_items: int = 0
+
+    @staticmethod
+    def from_events(
+        events: Events, users: Vocabulary, items: Vocabulary, settings: SequenceSettings | None = None
+    ) -> Sequences:
+        """The sequences of a log.
+
+        Args:
+            events: the log; equal times keep its order.
+            users: the people; events of others are left out and counted.
+            items: the catalogue; events of others are left out and counted.
+            settings: the defaults when absent.
+
+        Cost: O(n log n) time, O(n) memory.
+        """
+        none = Track.of(_no_steps(), len(users))
+        empty = Sequences(users, items, settings or SequenceSettings(), none, none, none, none)
+        return empty.appended(events)
+
+    def appended(self, events: Events) -> Sequences:
+        """These sequences with more events, wherever in time they belong.
+
+        The law: appending a log in pieces, in any order of arrival, gives the same bytes as
+        :meth:`from_events` on the pieces put together in that order.
+        """
+        steps, unknown_users, unknown_items = known_steps(events, self.users, self.items)
+        return self._with(steps, unknown_users, unknown_items)
+
+    def history(self, user_row: int, as_of: int) -> History:
+        """A person's newest positive actions strictly before ``as_of``, oldest first.
+
+        Args:
+            user_row: row of the person; -1 (nobody) has no history.
+            as_of: microseconds UTC.
+
+        Cost: O(log n).
+        """
+        if user_row < 0:
+            return History.empty()
+        span = self.positives.span(user_row, as_of)
+        newest = slice(max(span.start, span.stop - self.settings.max_length), span.stop)
+        return History(self.positives.rows[newest], self.positives.at[newest], self.positives.actions[newest])
+
+    def shown(self, user_row: int, as_of: int) -> Int32[np.ndarray, "shown"]:
+        """Item rows shown in the ``shown_days`` before ``as_of``, oldest first, repeats kept."""
+        if user_row < 0:
+            return np.empty(0, np.int32)
+        since = as_of - round(self.settings.shown_days * DAY_US)
+        return self.impressions.rows[self.impressions.span(user_row, as_of, since)]
+
+    def hidden(self, user_row: int, as_of: int) -> Int32[np.ndarray, "hidden"]:
+        """Item rows the person ever hid before ``as_of``, oldest first."""
+        if user_row < 0:
+            return np.empty(0, np.int32)
+        return self.hides.rows[self.hides.span(user_row, as_of)]
+
+    def times(self, user_row: int, as_of: int) -> Int64[np.ndarray, "event"]:
+        """Times of everything the person did or saw before ``as_of``, ascending, microseconds UTC."""
+        if user_row < 0:
+            return np.empty(0, np.int64)
+        return self.activity.at[self.activity.span(user_row, as_of)]
+
+    def fingerprint(self) -> str:
+        """A hash of settings and arrays: equal fingerprints mean equal bytes."""
+        digest = hashlib.blake2b(self.settings.fingerprint().encode(), digest_size=16)
+        for track in (self.positives, self.impressions, self.hides, self.activity):
+            for array in (track.offsets, track.rows, track.at, track.actions):
+                digest.update(str(array.shape).encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def _with(self, steps: Steps, unknown_users: int = 0, unknown_items: int = 0) -> Sequences:
+        liked = np.isin(steps.actions, self.settings.codes) & (steps.rows >= 0)
+        seen = (steps.actions == ACTION_CODE["impression"]) & (steps.rows >= 0)
+        refused = (steps.actions == ACTION_CODE["hide"]) & (steps.rows >= 0)
+        return Sequences(
+            self.users,
+            self.items,
+            self.settings,
+            self.positives.merged(steps.where(liked)),
+            self.impressions.merged(steps.where(seen)),
+            self.hides.merged(steps.where(refused)),
+            self.activity.merged(steps),
+            self.unknown_users + unknown_users,
+            self.unknown_items + unknown_items,
+        )
+
+    def _of_one(self, user_row: int) -> Sequences:
+        """One person's sequences, as user 0."""
+        return Sequences(
+            Vocabulary(self.users.kind, (self.users.id(user_row),)),
+            self.items,
+            self.settings,
+            self.positives.of_one(user_row),
+            self.impressions.of_one(user_row),
+            self.hides.of_one(user_row),
+            self.activity.of_one(user_row),
+        )
+
+
+class OnlineSequence:
+    """Sequences that take new events while serving: the stream's side of the one definition.
+
+    A person's arrays are copied the first time something of theirs arrives; everybody else is read from the
+    batch. Every answer equals that of :meth:`Sequences.appended`.
+
+    Args:
+        batch: the sequences last built.
+
+    Cost: adding an event copies one person's arrays; reading is that of :class:`Sequences`.
+    """
+
+    def __init__(self, batch: Sequences) -> None:
+        self._batch = batch
+        self._touched: dict[int, Sequences] = {}
+        self.unknown_users = batch.unknown_users
+        """Events left out because the user is not known."""
+        self.unknown_items = batch.unknown_items
+        """Events left out because the item is not known."""
+
+    @property
+    def users(self) -> Vocabulary:
+        """The people."""
+        return self._batch.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """The catalogue."""
+        return self._batch.items
+
+    def add(self, events: Events) -> None:
+        """Take new events, late ones too."""
+        steps, unknown_users, unknown_items = known_steps(events, self._batch.users, self._batch.items)
+        self.unknown_users += unknown_users
+        self.unknown_items += unknown_items
+        for user_row in np.unique(steps.users).tolist():
+            own = steps.where(steps.users == user_row)
+            alone = Steps(np.zeros(len(own), np.int32), own.rows, own.at, own.actions)
+            before = self._touched.get(user_row)
+            before = self._batch._of_one(user_row) if before is None else before
+            self._touched[user_row] = before._with(alone)
+
+    def history(self, user_row: int, as_of: int) -> History:
+        """See :meth:`Sequences.history`."""
+        sequences, row = self._read(user_row)
+        return sequences.history(row, as_of)
+
+    def shown(self, user_row: int, as_of: int) -> Int32[np.ndarray, "shown"]:
+        """See :meth:`Sequences.shown`."""
+        sequences, row = self._read(user_row)
+        return sequences.shown(row, as_of)
+
+    def hidden(self, user_row: int, as_of: int) -> Int32[np.ndarray, "hidden"]:
+        """See :meth:`Sequences.hidden`."""
+        sequences, row = self._read(user_row)
+        return sequences.hidden(row, as_of)
+
+    def times(self, user_row: int, as_of: int) -> Int64[np.ndarray, "event"]:
+        """See :meth:`Sequences.times`."""
+        sequences, row = self._read(user_row)
+        return sequences.times(row, as_of)
+
+    def _read(self, user_row: int) -> tuple[Sequences, int]:
+        touched = self._touched.get(user_row)
+        return (self._batch, user_row) if touched is None else (touched, 0)
+
+
+def known_steps(events: Events, users: Vocabulary, items: Vocabulary) -> tuple[Steps, int, int]:
+    """Events as rows of the vocabularies, and how many were left out.
+
+    Returns:
+        The steps of known users (item -1 where the event has no item); the number of events of unknown users;
+        the number of events of known users with an unknown item.
+    """
+    user_rows = vocabulary_rows(events.table.column("user_id"), users)
+    item_column = events.table.column("item_id")
+    item_rows = vocabulary_rows(item_column, items)
+    has_item = pc.is_valid(item_column).to_numpy()
+    known_user = user_rows >= 0
+    strange_item = known_user & has_item & (item_rows < 0)
+    steps = Steps(user_rows, item_rows, events.at, events.action_codes).where(known_user & ~strange_item)
+    return steps, int((~known_user).sum()), int(strange_item.sum())
+
+
+def vocabulary_rows(ids: pa.ChunkedArray, vocabulary: Vocabulary) -> Int32[np.ndarray, "n"]:
+    """Rows of a column of ids; -1 for unknown and null. Each distinct id is looked up once."""
+    if len(ids) == 0:
+        return np.empty(0, np.int32)
+    encoded = pc.dictionary_encode(ids.combine_chunks(), null_encoding="encode")
+    rows = vocabulary.rows(encoded.dictionary.to_pylist())
+    return rows[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _no_steps() -> Steps:
+    return Steps(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int8))
