@@ -22,8 +22,8 @@ from bowerbird.records.request import Context, Request
 from bowerbird.records.slate import Attribution, Slate, SlateEntry, StageTrace
 from bowerbird.retrieval.blend import blended
 from bowerbird.retrieval.source import Source
-from bowerbird.slate.diversity import spread
 from bowerbird.slate.filters import REASONS, Filter
+from bowerbird.slate.spread import spread
 
 SLATE_CANDIDATES = 10
 """Diversity looks at this many times the slate's length; what lies deeper never surfaces."""
@@ -182,11 +182,11 @@ class Pipeline:
         self, kept: Candidates, n: int
     ) -> tuple[Int64[np.ndarray, "m"], Float32[np.ndarray, "m"]]:
         vectors = self.release.vectors.get("item")
-        value = kept.scores["value"]
-        if vectors is None or self.settings.diversity.method == "none" or len(kept) <= 1:
+        value, how = kept.scores["value"], self.settings.diversity
+        if vectors is None:
             order = top_k(value, n)
             return order, np.zeros(len(order), dtype=np.float32)
-        return spread(value, vectors.take(kept.rows).matrix, n, self.settings.diversity)
+        return spread(value, vectors.take(kept.rows).matrix, n, how.method, how.strength, how.window)
 
     def _entries(
         self, scored: Scored, picked: Int64[np.ndarray, "m"], deltas: Float32[np.ndarray, "m"]
