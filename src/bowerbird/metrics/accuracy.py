@@ -84,7 +84,9 @@ def recall(
     return hits[:, :k].sum(axis=1) / _counted(relevant)
 
 
-def ndcg(hits: Bool[np.ndarray, "user n"], relevant: Int[np.ndarray, " user"], k: int) -> Float64[np.ndarray, " user"]:
+def ndcg(
+    hits: Bool[np.ndarray, "user n"], relevant: Int[np.ndarray, " user"], k: int
+) -> Float64[np.ndarray, " user"]:
     """Discounted gain over the best possible one.
 
     ``ndcg@k = sum_{r<=k} hit_r / log2(1 + r)  /  sum_{r<=min(k, relevant)} 1 / log2(1 + r)``

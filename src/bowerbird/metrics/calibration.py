@@ -85,7 +85,9 @@ def pcoc(y: Outcomes, p: Probabilities) -> float:
     """
     outcomes, probability = _checked(y, p)
     if outcomes.sum() == 0:
-        raise InputError(f"pcoc: none of the {outcomes.size} outcomes is 1; expected at least one to divide by")
+        raise InputError(
+            f"pcoc: none of the {outcomes.size} outcomes is 1; expected at least one to divide by"
+        )
     return float(probability.mean() / outcomes.mean())
 
 
@@ -158,7 +160,10 @@ def ece_equal_width(y: Outcomes, p: Probabilities, bins: int = 15) -> float:
 
 
 def _binned_error(
-    outcomes: Float64[np.ndarray, " n"], probability: Float64[np.ndarray, " n"], bin_of: Int64[np.ndarray, " n"], bins: int
+    outcomes: Float64[np.ndarray, " n"],
+    probability: Float64[np.ndarray, " n"],
+    bin_of: Int64[np.ndarray, " n"],
+    bins: int,
 ) -> float:
     # n_b |mean(p) - mean(y)| = |sum(p - y)|, so the bins' sizes cancel
     gap = np.bincount(bin_of, weights=probability - outcomes, minlength=bins)
@@ -180,7 +185,9 @@ def _mixed_rate(outcomes: Float64[np.ndarray, " n"], metric: str) -> float:
 
 def _checked(y: Outcomes, p: Probabilities) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
     if y.shape != p.shape or y.size == 0:
-        raise InputError(f"found {y.size} outcomes and {p.size} probabilities; expected equally many, at least one")
+        raise InputError(
+            f"found {y.size} outcomes and {p.size} probabilities; expected equally many, at least one"
+        )
     outcomes, probability = y.astype(np.float64), p.astype(np.float64)
     if not np.isin(outcomes, (0.0, 1.0)).all():
         bad = outcomes[~np.isin(outcomes, (0.0, 1.0))][0]

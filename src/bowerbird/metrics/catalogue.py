@@ -12,7 +12,16 @@ from jaxtyping import Bool, Float, Int, Int64
 
 from bowerbird.errors import InputError
 
-__all__ = ["average_popularity", "coverage", "entropy", "exposure_counts", "gini", "novelty", "tail_items", "tail_share"]
+__all__ = [
+    "average_popularity",
+    "coverage",
+    "entropy",
+    "exposure_counts",
+    "gini",
+    "novelty",
+    "tail_items",
+    "tail_share",
+]
 
 Slates = Int[np.ndarray, "user n"]
 Counts = Int[np.ndarray, " item"] | Float[np.ndarray, " item"]

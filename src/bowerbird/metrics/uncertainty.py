@@ -82,7 +82,9 @@ def bootstrap_interval(values: Values, seed: int, level: float = 0.95, resamples
     if values.size == 0:
         raise InputError("bootstrap: found 0 values; expected at least 1")
     if not 0 < level < 1 or resamples < 1:
-        raise InputError(f"bootstrap: level = {level}, resamples = {resamples}; expected level in (0, 1), resamples >= 1")
+        raise InputError(
+            f"bootstrap: level = {level}, resamples = {resamples}; expected level in (0, 1), resamples >= 1"
+        )
     means = _resampled_means(values.astype(np.float64), seed, resamples)
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
@@ -124,5 +126,7 @@ def _resampled_means(
     means = np.empty(resamples)
     for start in range(0, resamples, block):
         stop = min(start + block, resamples)
-        means[start:stop] = values[random.integers(values.size, size=(stop - start, values.size))].mean(axis=1)
+        means[start:stop] = values[random.integers(values.size, size=(stop - start, values.size))].mean(
+            axis=1
+        )
     return means

@@ -40,9 +40,13 @@ def test_means_over_lists_equal_a_loop(slates: list[list[int]]):
         return sum(sum(value[i] for i in row) / len(row) for row in filled) / len(filled)
 
     array = np.array(slates)
-    assert catalogue.average_popularity(array, POPULARITY) == pytest.approx(mean([float(p) for p in POPULARITY]))
+    assert catalogue.average_popularity(array, POPULARITY) == pytest.approx(
+        mean([float(p) for p in POPULARITY])
+    )
     assert catalogue.tail_share(array, POPULARITY) == pytest.approx(mean([float(t) for t in tail]))
-    assert catalogue.novelty(array, POPULARITY) == pytest.approx(mean([-math.log2(e / sum(events)) for e in events]))
+    assert catalogue.novelty(array, POPULARITY) == pytest.approx(
+        mean([-math.log2(e / sum(events)) for e in events])
+    )
 
 
 def test_exposure_skips_empty_places():
