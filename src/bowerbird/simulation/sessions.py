@@ -1,0 +1,275 @@
+"""The simulated days: who comes, which slates they are shown, and what they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int8, Int64
+
+from bowerbird.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from bowerbird.randomness import generator
+from bowerbird.simulation.advertising import AdSales
+from bowerbird.simulation.choice import action_probabilities, preference
+from bowerbird.simulation.journal import ACTIONS, SURFACES, Journal
+from bowerbird.simulation.logging_policy import (
+    Knowledge,
+    SlateDraw,
+    draw_slates,
+    homefeed_weights,
+    known_at_first,
+    related_weights,
+    search_weights,
+)
+from bowerbird.simulation.people import People, comes_probability
+from bowerbird.simulation.settings import WorldSettings
+from bowerbird.simulation.supply import Supply
+from bowerbird.simulation.true_preference import TruePreference
+
+__all__ = ["Days"]
+
+_LONGEST_SESSION = 5
+_SLATE_GAP_S = (150.0, 500.0)
+
+
+@dataclass(frozen=True)
+class _Requests:
+    """Slates asked for at the same round of a session: one surface, one row each."""
+
+    surface: str
+    users: Int64[np.ndarray, "slate"]
+    at: Int64[np.ndarray, "slate"]
+    weights: Float32[np.ndarray, "slate item"]
+    query: Int64[np.ndarray, "slate"]
+
+
+class Days:
+    """Runs the world day by day and writes the log.
+
+    The state is what the logging policy has learnt, how often each person saw each picture, the item each person
+    opened last, and the advertisers' budgets. Sessions of one day are simulated in rounds: everybody's first slate, then
+    everybody's second, so a round is a few array operations.
+    """
+
+    def __init__(
+        self, settings: WorldSettings, people: People, supply: Supply, truth: TruePreference, sales: AdSales
+    ) -> None:
+        """Start with an empty log and a policy that knows nothing."""
+        users, items = people.created_at.shape[0], supply.topic.shape[0]
+        self.settings, self.people, self.supply, self.truth, self.sales = settings, people, supply, truth, sales
+        self.journal = Journal()
+        self._knowledge: Knowledge = known_at_first(supply, users)
+        self._exposures = np.zeros((users, items), dtype=np.float32)  # columns: original pictures
+        self._opened_last = np.full(users, -1, dtype=np.int64)
+
+    def run(self, start: int, states: Int8[np.ndarray, "user day"]) -> Journal:
+        """Simulate every day from ``start`` and return the log."""
+        for day in range(self.settings.days):
+            self._day(day, start + day * DAY_US, states[:, day])
+        return self.journal
+
+    def _day(self, day: int, begins: int, states: Int8[np.ndarray, "user"]) -> None:
+        settings = self.settings
+        rng = generator(settings.seed, "day", day)
+        self._knowledge.decay(0.5 ** (1.0 / settings.logging.half_life_days))
+        self._exposures *= np.float32(0.5 ** (1.0 / settings.choice.fatigue_half_life_days))
+        weights = self.truth.weights(begins)
+        # an item is shown from the midnight after it arrived
+        here = (self.supply.created_at < begins) & (self.supply.campaign < 0)
+        if not here.any():
+            return
+        users = np.flatnonzero(rng.random(states.shape[0]) < comes_probability(states, settings.activity))
+        length = np.minimum(rng.geometric(0.5, size=users.shape[0]), _LONGEST_SESSION)
+        at = _session_starts(rng, begins, self.people.created_at[users])
+        feeds: list[tuple[np.ndarray, np.ndarray]] = []
+        for round_number in range(_LONGEST_SESSION):
+            staying = length > round_number
+            users, at, length = users[staying], at[staying], length[staying]
+            if not users.shape[0]:
+                break
+            for requests in self._requests(rng, users, at, here, weights):
+                self._show(rng, requests, begins, weights)
+                if requests.surface == "homefeed":
+                    feeds.append((requests.users, requests.at))
+            at = at + (rng.uniform(*_SLATE_GAP_S, size=users.shape[0]) * SECOND_US).astype(np.int64)
+        if feeds:
+            self._advertise(rng, feeds, begins, weights)
+
+    def _requests(
+        self,
+        rng: np.random.Generator,
+        users: Int64[np.ndarray, "user"],
+        at: Int64[np.ndarray, "user"],
+        here: Bool[np.ndarray, "item"],
+        weights: Float32[np.ndarray, "everybody topic"],
+    ) -> list[_Requests]:
+        """Everybody's next request, grouped by surface, with the policy's weights."""
+        policy, supply, known = self.settings.logging, self.supply, self._knowledge
+        drawn = rng.random(users.shape[0])
+        edges = np.cumsum([policy.search, policy.related, policy.shopping])
+        anchors = self._opened_last[users]
+        products = here & (supply.affordable > 0)
+        search = drawn < edges[0]
+        related = (drawn >= edges[0]) & (drawn < edges[1]) & (anchors >= 0)
+        shopping = (drawn >= edges[1]) & (drawn < edges[2]) & bool(products.any())
+        feed = ~(search | related | shopping)
+        made: list[_Requests] = []
+
+        def ask(surface: str, mask: np.ndarray, table: np.ndarray, query: np.ndarray | None = None) -> None:
+            none = np.full(int(mask.sum()), -1, dtype=np.int64)
+            made.append(_Requests(surface, users[mask], at[mask], table, none if query is None else query))
+
+        if feed.any():
+            ask("homefeed", feed, homefeed_weights(known, supply, users[feed], here, policy, rng))
+        if search.any():
+            intents, texts = self._searches(rng, users[search], here, weights)
+            number = np.array([self.journal.query_number(text) for text in texts], dtype=np.int64)
+            ask("search", search, search_weights(supply, texts, intents, here, policy), number)
+        if related.any():
+            ask("related", related, related_weights(known, supply, anchors[related], here, policy))
+        if shopping.any():
+            ask("shopping", shopping, homefeed_weights(known, supply, users[shopping], products, policy, rng))
+        return made
+
+    def _searches(
+        self,
+        rng: np.random.Generator,
+        users: Int64[np.ndarray, "slate"],
+        here: Bool[np.ndarray, "item"],
+        weights: Float32[np.ndarray, "everybody topic"],
+    ) -> tuple[Int64[np.ndarray, "slate"], list[str]]:
+        """What each person has in mind - an item of one of their interests - and the words they type."""
+        supply = self.supply
+        wish = weights[users][:, supply.topic] + 0.01
+        wish[:, ~here] = 0.0
+        intents = draw_slates(wish.astype(np.float32), 1, rng).items[:, 0]
+        titles, texts = self._titles(), []
+        for item in intents:
+            if rng.random() < 0.35:
+                texts.append(supply.topics[supply.topic[item]].split("/")[-1].replace("-", " ").lower())
+            else:
+                words = [word for word in titles[item].lower().split() if len(word) > 2 and word.isalpha()]
+                count = min(len(words), 1 + int(rng.integers(2)))
+                texts.append(" ".join(words[-count:]) if count else titles[item].lower())
+        return intents, texts
+
+    def _titles(self) -> list[str]:
+        if not hasattr(self, "_title_list"):
+            self._title_list = [title or "" for title in self.supply.items["title"].to_pylist()]
+        return self._title_list
+
+    def _show(
+        self, rng: np.random.Generator, requests: _Requests, begins: int, weights: Float32[np.ndarray, "everybody topic"]
+    ) -> None:
+        """Draw the slates, let people respond, learn, and write it down."""
+        draw: SlateDraw = draw_slates(requests.weights, self.settings.logging.slate, rng)
+        slates, n = draw.items.shape
+        shown = draw.items >= 0
+        number = np.repeat(self.journal.new_requests(slates)[:, None], n, axis=1)[shown]
+        users = np.repeat(requests.users[:, None], n, axis=1)[shown]
+        impressions = {
+            "user": users,
+            "item": draw.items[shown],
+            "at": np.repeat(requests.at[:, None], n, axis=1)[shown],
+            "surface": np.full(users.shape[0], SURFACES.index(requests.surface)),
+            "position": np.repeat(np.arange(n)[None, :], slates, axis=0)[shown],
+            "request": number,
+            "propensity": draw.propensity[shown],
+            "query": np.repeat(requests.query[:, None], n, axis=1)[shown],
+        }
+        opened = self.respond(rng, impressions, begins, weights)
+        items = impressions["item"]
+        self._knowledge.learn(users[opened], items[opened], self.supply)
+        self._opened_last[users[opened]] = items[opened]
+
+    def respond(
+        self,
+        rng: np.random.Generator,
+        shown: dict[str, np.ndarray],
+        begins: int,
+        weights: Float32[np.ndarray, "everybody topic"],
+    ) -> Bool[np.ndarray, "n"]:
+        """Draw the actions on shown items, write impressions and actions, and remember the exposures.
+
+        Args:
+            rng: the randomness.
+            shown: columns of the impressions.
+            begins: first microsecond of the day, for the season.
+            weights: everybody's interest weights today.
+
+        Returns:
+            Which of them were opened.
+        """
+        users, items = shown["user"], shown["item"]
+        pictures = self.supply.original[items]
+        liked = preference(self.truth.utility(users, items, begins, weights))
+        interest = weights[users, self.supply.topic[items]]
+        chance = action_probabilities(
+            liked, interest, shown["position"], self._exposures[users, pictures], self.supply.affordable[items], self.settings.choice
+        )
+        draws = rng.random((5, users.shape[0]))
+        opened = draws[0] < chance.opened
+        # hiding happens only where nothing was opened, so its probability is taken from what is left
+        hidden = ~opened & (draws[1] * (1.0 - chance.opened) < chance.hidden)
+        np.add.at(self._exposures, (users, pictures), 1.0)
+        self.journal.add(action=ACTIONS.index("impression"), **shown)
+        look = shown["at"] + (2 + 3 * shown["position"]) * SECOND_US + (rng.random(users.shape[0]) * SECOND_US).astype(np.int64)
+        dwell = np.exp(1.6 + 1.2 * liked + 0.6 * rng.standard_normal(users.shape[0])).clip(0.5, 80.0)
+        self._write(shown, opened, "closeup", look, dwell_s=dwell)
+        self._write(shown, hidden, "hide", look + SECOND_US)
+        self._write(shown, opened & (draws[2] < chance.clicked), "click", look + 3 * SECOND_US)
+        saved = opened & (draws[3] < chance.saved)
+        self._write(shown, saved, "save", look + 4 * SECOND_US, collection=self.supply.topic[items])
+        self._write(shown, opened & (draws[4] < chance.bought), "purchase", look + 60 * SECOND_US)
+        return opened
+
+    def _write(
+        self, shown: dict[str, np.ndarray], mask: np.ndarray, action: str, at: np.ndarray, **extra: np.ndarray
+    ) -> None:
+        if mask.any():
+            columns = {**shown, **extra, "at": at}
+            self.journal.add(
+                action=ACTIONS.index(action), **{name: np.asarray(column)[mask] for name, column in columns.items()}
+            )
+
+    def _advertise(
+        self,
+        rng: np.random.Generator,
+        feeds: list[tuple[np.ndarray, np.ndarray]],
+        begins: int,
+        weights: Float32[np.ndarray, "everybody topic"],
+    ) -> None:
+        """Fill the advertising places of the day's homefeeds in the order of time, so budgets hold at every moment."""
+        users = np.concatenate([feed[0] for feed in feeds])
+        at = np.concatenate([feed[1] for feed in feeds])
+        carries = rng.random(users.shape[0]) < self.settings.logging.ads
+        users, at = users[carries], at[carries]
+        order = np.argsort(at, kind="stable")
+        for row in order:
+            draw = self.sales.place(rng, int(at[row]), begins, self.supply.created_at)
+            if draw is None:
+                continue
+            count = draw.items.shape[1]
+            shown = {
+                "user": np.full(count, users[row]),
+                "item": draw.items[0],
+                "at": np.full(count, at[row]),
+                "surface": np.full(count, SURFACES.index("ads")),
+                "position": np.arange(count),
+                "request": np.repeat(self.journal.new_requests(1), count),
+                "propensity": draw.propensity[0],
+            }
+            before = len(self.journal.batches)
+            self.respond(rng, shown, begins, weights)
+            clicks = [b["item"] for b in self.journal.batches[before:] if b["action"][0] == ACTIONS.index("click")]
+            self.sales.charge(np.concatenate(clicks) if clicks else np.empty(0, dtype=np.int64))
+
+
+def _session_starts(
+    rng: np.random.Generator, begins: int, created_at: Int64[np.ndarray, "user"]
+) -> Int64[np.ndarray, "user"]:
+    """Times of day, more in the evening, that leave room for a session before midnight and come after joining."""
+    evening = rng.random(created_at.shape[0]) < 0.5
+    hour = np.where(evening, rng.normal(20.0, 1.5, created_at.shape[0]), rng.uniform(6.0, 20.0, created_at.shape[0]))
+    at = begins + (np.clip(hour, 5.0, 22.9) * HOUR_US).astype(np.int64)
+    return np.maximum(at, created_at + MINUTE_US).astype(np.int64)
