@@ -189,6 +189,33 @@ class SequentialCooccurrence:
         nobody = np.zeros(history.size, dtype=np.int64)
         return self.score_histories(nobody, history, users_total=1)[0]
 
+    def scores_with_evidence(
+        self, history: Int[np.ndarray, " event"]
+    ) -> tuple[Float32[np.ndarray, " item"], Int32[np.ndarray, " item"]]:
+        """Scores of all items for one history, and which history item gave most of each.
+
+        Args:
+            history: item rows in order of time, the latest last.
+
+        Returns:
+            The scores of :meth:`scores`; per item the history item with the largest term, -1 where
+            nothing in the history points to it.
+
+        Cost: the neighbours of the history items, plus O(items).
+        """
+        total = np.zeros(self.items, dtype=np.float32)
+        largest = np.zeros(self.items, dtype=np.float32)
+        evidence = np.full(self.items, -1, dtype=np.int32)
+        for age, row in enumerate(history[::-1][: self.settings.history_length]):
+            start, stop = self.table.indptr[row], self.table.indptr[row + 1]
+            columns = self.table.indices[start:stop]
+            terms = self.table.data[start:stop] * np.float32(self.settings.history_decay**age)
+            total[columns] += terms
+            stronger = terms > largest[columns]
+            largest[columns[stronger]] = terms[stronger]
+            evidence[columns[stronger]] = row
+        return total, evidence
+
     def score_histories(
         self, users: Int[np.ndarray, " event"], items: Int[np.ndarray, " event"], *, users_total: int
     ) -> Float32[np.ndarray, "user item"]:

@@ -125,3 +125,19 @@ def test_rows_outside_the_catalogue_are_refused():
         fitted([(0, ITEMS)])
     with pytest.raises(InputError, match="item row 6"):
         fitted([(0, 0)]).neighbours(ITEMS, 1)
+
+
+@given(events, st.lists(st.integers(0, ITEMS - 1), max_size=7))
+def test_evidence_is_the_history_item_with_the_largest_term(rows: list[tuple[int, int]], asked: list[int]):
+    model = fitted(rows)
+    history = np.array(asked, dtype=np.int32)
+    scores, evidence = model.scores_with_evidence(history)
+    np.testing.assert_allclose(scores, model.scores(history), rtol=1e-5, atol=1e-7)
+    for item in range(ITEMS):
+        terms = [
+            (model.table[row, item] * model.settings.history_decay**age, row)
+            for age, row in enumerate(reversed(asked))
+        ]
+        best = max((term for term, _ in terms), default=0.0)
+        allowed = {row for term, row in terms if term >= best * (1 - 1e-6)} if best > 0 else {-1}
+        assert evidence[item] in allowed
