@@ -42,8 +42,9 @@ def fatigue(exposures: Float32[np.ndarray, "*n"], settings: ChoiceSettings) -> F
         settings: the user model.
 
     Example:
-        >>> fatigue(np.array([0.0, 2.0], dtype=np.float32), ChoiceSettings(fatigue=0.5)).round(4).tolist()
-        [1.0, 0.3678999841213226]
+        >>> seen = np.array([0.0, 2.0], dtype=np.float32)
+        >>> fatigue(seen, ChoiceSettings(fatigue=float(np.log(2)))).round(4).tolist()
+        [1.0, 0.25]
     """
     return np.exp(-settings.fatigue * exposures).astype(np.float32)
 

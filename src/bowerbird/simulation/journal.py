@@ -49,7 +49,10 @@ class Journal:
         length = np.asarray(columns["at"]).shape[0]
         given = {"dwell_s": np.nan, "query": -1, "collection": -1, **columns}
         self.batches.append(
-            {name: np.broadcast_to(np.asarray(given[name], dtype=kind), (length,)) for name, kind in _KINDS.items()}
+            {
+                name: np.broadcast_to(np.asarray(given[name], dtype=kind), (length,))
+                for name, kind in _KINDS.items()
+            }
         )
 
     def columns(self) -> dict[str, np.ndarray]:
@@ -76,7 +79,10 @@ class Journal:
         query_texts = pa.array(list(self.queries), pa.string())
         query = pa.array(whole["query"], mask=whole["query"] < 0)
         saved = whole["collection"]
-        names = [f"u{user}/{topics[at]}" if at >= 0 else None for user, at in zip(whole["user"], saved, strict=True)]
+        names = [
+            f"u{user}/{topics[at]}" if at >= 0 else None
+            for user, at in zip(whole["user"], saved, strict=True)
+        ]
         return pa.table(
             {
                 "event_id": pa.array([f"e{at}" for at in range(count)], pa.string()),

@@ -17,7 +17,15 @@ from jaxtyping import Bool, Float32, Int64
 from bowerbird.simulation.settings import LoggingSettings
 from bowerbird.simulation.supply import Supply
 
-__all__ = ["Knowledge", "SlateDraw", "draw_slates", "homefeed_weights", "known_at_first", "related_weights", "search_weights"]
+__all__ = [
+    "Knowledge",
+    "SlateDraw",
+    "draw_slates",
+    "homefeed_weights",
+    "known_at_first",
+    "related_weights",
+    "search_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,9 @@ def homefeed_weights(
     by_topic = np.bincount(supply.topic, weights=popular, minlength=len(supply.topics))
     inside = popular / np.maximum(by_topic, 1e-9)[supply.topic]
     popular = popular / popular.sum()
-    noise = np.exp(settings.noise * rng.standard_normal((users.shape[0], len(supply.topics)), dtype=np.float32))
+    noise = np.exp(
+        settings.noise * rng.standard_normal((users.shape[0], len(supply.topics)), dtype=np.float32)
+    )
     # a little of everybody's taste keeps newcomers from a division by zero
     affinity = (knowledge.affinity[users] + 0.3 * by_topic / by_topic.sum()) * noise * (by_topic > 0)
     affinity /= affinity.sum(axis=1, keepdims=True)
@@ -124,7 +134,9 @@ def homefeed_weights(
 
 
 def _mixed(
-    parts: list[tuple[float, Float32[np.ndarray, "slate item"]]], eligible: Bool[np.ndarray, "item"], uniform: float
+    parts: list[tuple[float, Float32[np.ndarray, "slate item"]]],
+    eligible: Bool[np.ndarray, "item"],
+    uniform: float,
 ) -> Float32[np.ndarray, "slate item"]:
     """Each part scaled to its share over the eligible items; the share of an empty part goes to nobody."""
     allowed = eligible.astype(np.float32)
@@ -177,6 +189,8 @@ def related_weights(
     category = (supply.topic[None, :] == supply.topic[anchors][:, None]).astype(np.float32)
     popular = np.broadcast_to((knowledge.popularity + 0.3)[None, :], alike.shape)
     rest = 1.0 - settings.uniform
-    weights = _mixed([(0.4 * rest, alike), (0.4 * rest, category), (0.2 * rest, popular)], eligible, settings.uniform)
+    weights = _mixed(
+        [(0.4 * rest, alike), (0.4 * rest, category), (0.2 * rest, popular)], eligible, settings.uniform
+    )
     weights[np.arange(anchors.shape[0]), anchors] = 0.0
     return weights

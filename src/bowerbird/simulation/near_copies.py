@@ -33,7 +33,9 @@ def near_copy(image: bytes, kind: str, rng: np.random.Generator) -> bytes:
     try:
         picture = Image.open(io.BytesIO(image)).convert("RGB")
     except UnidentifiedImageError as error:
-        raise InputError(f"near copy: {len(image)} bytes are not a picture; expected PNG or JPEG bytes") from error
+        raise InputError(
+            f"near copy: {len(image)} bytes are not a picture; expected PNG or JPEG bytes"
+        ) from error
     if kind == "cropped":
         left, top, right, bottom = rng.uniform(0.02, 0.12, size=4)
         width, height = picture.size
@@ -51,6 +53,6 @@ def renamed(title: str, rng: np.random.Generator) -> str:
 
     Example:
         >>> renamed("red heart", np.random.default_rng(0))
-        'red heart icon'
+        'red heart print'
     """
     return f"{title} {_SUFFIXES[int(rng.integers(len(_SUFFIXES)))]}"

@@ -12,7 +12,15 @@ from bowerbird.clock import DAY_US, HOUR_US
 from bowerbird.randomness import generator
 from bowerbird.simulation.settings import WorldSettings
 
-__all__ = ["STATES", "Interests", "People", "activity_states", "interest_weights", "make_people", "users_table"]
+__all__ = [
+    "STATES",
+    "Interests",
+    "People",
+    "activity_states",
+    "interest_weights",
+    "make_people",
+    "users_table",
+]
 
 STATES = ("absent", "new", "core", "casual", "marginal", "dormant")
 """Activity states; ``absent`` is a day before the person joined."""
@@ -30,7 +38,14 @@ _NEXT = np.array(
     ]
 )
 _FIRST = np.array([0.0, 0.0, 0.17, 0.33, 0.32, 0.18])
-_COUNTRIES = (("US", "en-US"), ("BR", "pt-BR"), ("DE", "de-DE"), ("FR", "fr-FR"), ("GB", "en-GB"), ("JP", "ja-JP"))
+_COUNTRIES = (
+    ("US", "en-US"),
+    ("BR", "pt-BR"),
+    ("DE", "de-DE"),
+    ("FR", "fr-FR"),
+    ("GB", "en-GB"),
+    ("JP", "ja-JP"),
+)
 _SLOT_WEIGHTS = np.array([1.0, 0.9, 0.8, 0.65, 0.55, 0.45])
 
 
@@ -66,7 +81,9 @@ class People:
     """Logits a person adds to everything: some open more than others."""
 
 
-def interest_weights(interests: Interests, at: int, users: int, topics: int) -> Float32[np.ndarray, "user topic"]:
+def interest_weights(
+    interests: Interests, at: int, users: int, topics: int
+) -> Float32[np.ndarray, "user topic"]:
     """Weight of each person's interest in each category at a time; 0 where there is none."""
     weights = np.zeros((users, topics), dtype=np.float32)
     live = np.flatnonzero((interests.begins <= at) & (at < interests.ends))
@@ -78,7 +95,10 @@ def interest_weights(interests: Interests, at: int, users: int, topics: int) -> 
 
 
 def make_people(
-    settings: WorldSettings, start: int, topic_sizes: Int64[np.ndarray, "topic"], topic_group: Int32[np.ndarray, "topic"]
+    settings: WorldSettings,
+    start: int,
+    topic_sizes: Int64[np.ndarray, "topic"],
+    topic_group: Int32[np.ndarray, "topic"],
 ) -> People:
     """People with interests that drift.
 
@@ -197,6 +217,8 @@ def users_table(settings: WorldSettings, people: People) -> pa.Table:
             "country": pa.array([_COUNTRIES[row][0] for row in country], pa.string()),
             "locale": pa.array([_COUNTRIES[row][1] for row in country], pa.string()),
             "created_at": pa.array(people.created_at, pa.int64()),
-            "attributes": pa.array([[("device", names[row])] for row in device], pa.map_(pa.string(), pa.string())),
+            "attributes": pa.array(
+                [[("device", names[row])] for row in device], pa.map_(pa.string(), pa.string())
+            ),
         }
     )

@@ -33,12 +33,36 @@ class Season:
 
 
 SEASONS = (
-    Season("holidays", frozenset({"christmas", "santa", "claus", "gift", "ribbon", "elf", "snowflake"}), 356, 12, 2.0),
-    Season("new year", frozenset({"fireworks", "party", "champagne", "clinking", "confetti", "bottle"}), 364, 6, 1.8),
-    Season("winter", frozenset({"snow", "snowman", "ice", "ski", "skier", "snowboarder", "cold", "scarf"}), 15, 25, 1.0),
-    Season("spring", frozenset({"blossom", "tulip", "butterfly", "rabbit", "chick", "hatching"}), 100, 25, 1.2),
-    Season("summer", frozenset({"beach", "sun", "umbrella", "swimming", "cream", "watermelon"}), 200, 30, 1.2),
-    Season("halloween", frozenset({"jack", "ghost", "bat", "spider", "skull", "vampire", "zombie"}), 303, 8, 1.8),
+    Season(
+        "holidays",
+        frozenset({"christmas", "santa", "claus", "gift", "ribbon", "elf", "snowflake"}),
+        356.0,
+        12.0,
+        2.0,
+    ),
+    Season(
+        "new year",
+        frozenset({"fireworks", "party", "champagne", "clinking", "confetti", "bottle"}),
+        364.0,
+        6.0,
+        1.8,
+    ),
+    Season(
+        "winter",
+        frozenset({"snow", "snowman", "ice", "ski", "skier", "snowboarder", "cold", "scarf"}),
+        15.0,
+        25.0,
+        1.0,
+    ),
+    Season(
+        "spring", frozenset({"blossom", "tulip", "butterfly", "rabbit", "chick", "hatching"}), 100.0, 25.0, 1.2
+    ),
+    Season(
+        "summer", frozenset({"beach", "sun", "umbrella", "swimming", "cream", "watermelon"}), 200.0, 30.0, 1.2
+    ),
+    Season(
+        "halloween", frozenset({"jack", "ghost", "bat", "spider", "skull", "vampire", "zombie"}), 303.0, 8.0, 1.8
+    ),
 )
 
 

@@ -56,7 +56,13 @@ class Days:
     ) -> None:
         """Start with an empty log and a policy that knows nothing."""
         users, items = people.created_at.shape[0], supply.topic.shape[0]
-        self.settings, self.people, self.supply, self.truth, self.sales = settings, people, supply, truth, sales
+        self.settings, self.people, self.supply, self.truth, self.sales = (
+            settings,
+            people,
+            supply,
+            truth,
+            sales,
+        )
         self.journal = Journal()
         self._knowledge: Knowledge = known_at_first(supply, users)
         self._exposures = np.zeros((users, items), dtype=np.float32)  # columns: original pictures
@@ -159,7 +165,11 @@ class Days:
         return self._title_list
 
     def _show(
-        self, rng: np.random.Generator, requests: _Requests, begins: int, weights: Float32[np.ndarray, "everybody topic"]
+        self,
+        rng: np.random.Generator,
+        requests: _Requests,
+        begins: int,
+        weights: Float32[np.ndarray, "everybody topic"],
     ) -> None:
         """Draw the slates, let people respond, learn, and write it down."""
         draw: SlateDraw = draw_slates(requests.weights, self.settings.logging.slate, rng)
@@ -205,7 +215,12 @@ class Days:
         liked = preference(self.truth.utility(users, items, begins, weights))
         interest = weights[users, self.supply.topic[items]]
         chance = action_probabilities(
-            liked, interest, shown["position"], self._exposures[users, pictures], self.supply.affordable[items], self.settings.choice
+            liked,
+            interest,
+            shown["position"],
+            self._exposures[users, pictures],
+            self.supply.affordable[items],
+            self.settings.choice,
         )
         draws = rng.random((5, users.shape[0]))
         opened = draws[0] < chance.opened
@@ -213,7 +228,11 @@ class Days:
         hidden = ~opened & (draws[1] * (1.0 - chance.opened) < chance.hidden)
         np.add.at(self._exposures, (users, pictures), 1.0)
         self.journal.add(action=ACTIONS.index("impression"), **shown)
-        look = shown["at"] + (2 + 3 * shown["position"]) * SECOND_US + (rng.random(users.shape[0]) * SECOND_US).astype(np.int64)
+        look = (
+            shown["at"]
+            + (2 + 3 * shown["position"]) * SECOND_US
+            + (rng.random(users.shape[0]) * SECOND_US).astype(np.int64)
+        )
         dwell = np.exp(1.6 + 1.2 * liked + 0.6 * rng.standard_normal(users.shape[0])).clip(0.5, 80.0)
         self._write(shown, opened, "closeup", look, dwell_s=dwell)
         self._write(shown, hidden, "hide", look + SECOND_US)
@@ -229,7 +248,8 @@ class Days:
         if mask.any():
             columns = {**shown, **extra, "at": at}
             self.journal.add(
-                action=ACTIONS.index(action), **{name: np.asarray(column)[mask] for name, column in columns.items()}
+                action=ACTIONS.index(action),
+                **{name: np.asarray(column)[mask] for name, column in columns.items()},
             )
 
     def _advertise(
@@ -261,7 +281,9 @@ class Days:
             }
             before = len(self.journal.batches)
             self.respond(rng, shown, begins, weights)
-            clicks = [b["item"] for b in self.journal.batches[before:] if b["action"][0] == ACTIONS.index("click")]
+            clicks = [
+                b["item"] for b in self.journal.batches[before:] if b["action"][0] == ACTIONS.index("click")
+            ]
             self.sales.charge(np.concatenate(clicks) if clicks else np.empty(0, dtype=np.int64))
 
 
@@ -270,6 +292,8 @@ def _session_starts(
 ) -> Int64[np.ndarray, "user"]:
     """Times of day, more in the evening, that leave room for a session before midnight and come after joining."""
     evening = rng.random(created_at.shape[0]) < 0.5
-    hour = np.where(evening, rng.normal(20.0, 1.5, created_at.shape[0]), rng.uniform(6.0, 20.0, created_at.shape[0]))
+    hour = np.where(
+        evening, rng.normal(20.0, 1.5, created_at.shape[0]), rng.uniform(6.0, 20.0, created_at.shape[0])
+    )
     at = begins + (np.clip(hour, 5.0, 22.9) * HOUR_US).astype(np.int64)
     return np.maximum(at, created_at + MINUTE_US).astype(np.int64)

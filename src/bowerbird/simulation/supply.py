@@ -78,9 +78,15 @@ def make_supply(settings: WorldSettings, catalogue: pa.Table, start: int) -> Sup
     Raises:
         InputError: a needed column is missing, or there are fewer than two categories.
     """
-    missing = [name for name in ("item_id", "title", "description", "image", "category") if name not in catalogue.schema.names]
+    missing = [
+        name
+        for name in ("item_id", "title", "description", "image", "category")
+        if name not in catalogue.schema.names
+    ]
     if missing:
-        raise InputError(f"world catalogue: no column {missing[0]!r}; expected item_id, title, description, image, category")
+        raise InputError(
+            f"world catalogue: no column {missing[0]!r}; expected item_id, title, description, image, category"
+        )
     categories = catalogue["category"].to_pylist()
     topics = tuple(sorted(set(categories)))
     if len(topics) < 2:
@@ -119,7 +125,9 @@ def make_supply(settings: WorldSettings, catalogue: pa.Table, start: int) -> Sup
     )
 
 
-def _arrivals(rng: np.random.Generator, settings: WorldSettings, items: int, start: int) -> Int64[np.ndarray, "item"]:
+def _arrivals(
+    rng: np.random.Generator, settings: WorldSettings, items: int, start: int
+) -> Int64[np.ndarray, "item"]:
     before = start - rng.integers(HOUR_US, _FOUNDED_US, size=items)
     during = start + rng.integers(0, max(1, settings.days - 1) * DAY_US, size=items)
     return np.where(rng.random(items) < settings.arriving_share, during, before).astype(np.int64)
@@ -130,7 +138,11 @@ def _advertising(
 ) -> Int64[np.ndarray, "item"]:
     """Some products are advertising: row of the campaign, or -1. Every campaign gets an item while they last."""
     candidates = np.flatnonzero(product)
-    count = min(candidates.shape[0], max(1, round(settings.ads_share * product.shape[0]))) if settings.ads_share else 0
+    count = (
+        min(candidates.shape[0], max(1, round(settings.ads_share * product.shape[0])))
+        if settings.ads_share
+        else 0
+    )
     campaign = np.full(product.shape[0], -1, dtype=np.int64)
     chosen = rng.choice(candidates, size=count, replace=False)
     campaign[chosen] = np.arange(count) % settings.campaigns
@@ -185,7 +197,9 @@ def _table(
     sold = ~np.isnan(price)
     empty = pa.array([None] * items, pa.map_(pa.string(), pa.string()))
     attributes = catalogue["attributes"].combine_chunks() if "attributes" in catalogue.schema.names else empty
-    url = catalogue["url"].combine_chunks() if "url" in catalogue.schema.names else pa.nulls(items, pa.string())
+    url = (
+        catalogue["url"].combine_chunks() if "url" in catalogue.schema.names else pa.nulls(items, pa.string())
+    )
     return pa.table(
         {
             "item_id": catalogue["item_id"].combine_chunks(),
@@ -197,7 +211,9 @@ def _table(
             "category": pa.array([topics[row] for row in topic], pa.string()),
             "price": pa.array(price, pa.float64(), mask=~sold),
             "currency": pa.array(["USD" if here else None for here in sold], pa.string()),
-            "brand": pa.array([_BRANDS[row] if sold[at] else None for at, row in enumerate(brand)], pa.string()),
+            "brand": pa.array(
+                [_BRANDS[row] if sold[at] else None for at, row in enumerate(brand)], pa.string()
+            ),
             "attributes": attributes,
             "url": url,
             "is_ad": pa.array(campaign >= 0, pa.bool_()),

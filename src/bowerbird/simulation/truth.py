@@ -74,7 +74,9 @@ class Truth:
         """
         return _rows(self._items, item_ids, "item")  # type: ignore[attr-defined]
 
-    def preference(self, user_id: str, item_rows: Int[np.ndarray, "item"], at: int) -> Float32[np.ndarray, "item"]:
+    def preference(
+        self, user_id: str, item_rows: Int[np.ndarray, "item"], at: int
+    ) -> Float32[np.ndarray, "item"]:
         """Probability that a person opens each item at position 0, not having seen it before.
 
         Args:
@@ -110,7 +112,9 @@ class Truth:
         """
         settings = folder / "settings.json"
         if not settings.exists():
-            raise NotFoundError(f"{folder}: no truth of a simulated world here; only demo workspaces have one")
+            raise NotFoundError(
+                f"{folder}: no truth of a simulated world here; only demo workspaces have one"
+            )
         tables: Mapping[str, pa.Table] = {name: pq.read_table(folder / f"{name}.parquet") for name in _TABLES}
         return cls(settings=WorldSettings.model_validate_json(settings.read_text(encoding="utf-8")), **tables)
 

@@ -93,7 +93,11 @@ def make_world(settings: WorldSettings, catalogue: pa.Table) -> World:
 
 
 def _truth(
-    settings: WorldSettings, people: People, supply: Supply, states: Int8[np.ndarray, "user day"], sales: AdSales
+    settings: WorldSettings,
+    people: People,
+    supply: Supply,
+    states: Int8[np.ndarray, "user day"],
+    sales: AdSales,
 ) -> Truth:
     user_ids = pa.array([f"u{row}" for row in range(people.created_at.shape[0])], pa.string())
     item_ids = supply.items["item_id"].combine_chunks()

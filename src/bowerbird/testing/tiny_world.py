@@ -28,7 +28,9 @@ _MARKS = ("dots", "stripes", "border", "snow")
 _SIDE_PX = 96
 
 
-def _outline(draw: ImageDraw.ImageDraw, shape: str, box: tuple[int, int, int, int], fill: tuple[int, int, int]) -> None:
+def _outline(
+    draw: ImageDraw.ImageDraw, shape: str, box: tuple[int, int, int, int], fill: tuple[int, int, int]
+) -> None:
     left, top, right, bottom = box
     middle, third = (left + right) // 2, (right - left) // 3
     if shape == "circle":
@@ -87,11 +89,17 @@ def shape_catalogue(items: int = 120, seed: int = 1) -> pa.Table:
     return pa.table(
         {
             "item_id": pa.array([f"i{row}" for row in range(items)], pa.string()),
-            "title": pa.array([f"{colour} {shape} with {mark}" for shape, colour, mark, _ in rows], pa.string()),
-            "description": pa.array([f"a drawing of a {colour} {shape}, {mark}" for shape, colour, mark, _ in rows], pa.string()),
+            "title": pa.array(
+                [f"{colour} {shape} with {mark}" for shape, colour, mark, _ in rows], pa.string()
+            ),
+            "description": pa.array(
+                [f"a drawing of a {colour} {shape}, {mark}" for shape, colour, mark, _ in rows], pa.string()
+            ),
             "image": pa.array([image for *_, image in rows], pa.binary()),
             "category": pa.array([f"{shape}/{colour}" for shape, colour, *_ in rows], pa.string()),
-            "attributes": pa.array([[("colour", colour), ("mark", mark)] for _, colour, mark, _ in rows], texts),
+            "attributes": pa.array(
+                [[("colour", colour), ("mark", mark)] for _, colour, mark, _ in rows], texts
+            ),
         }
     )
 
