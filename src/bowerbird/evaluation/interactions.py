@@ -1,0 +1,194 @@
+"""Interactions: who met what, in order of time, as dense rows. What every benchmark task reads."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float32, Int32, Int64, Shaped
+from scipy import sparse
+
+from bowerbird.clock import SECOND_US, parse_time
+from bowerbird.errors import InputError
+
+__all__ = ["Interactions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Events between users and items, in order of time; parts of a split share the vocabularies.
+
+    Example:
+        >>> table = pa.table({"user_id": ["u", "v", "u"], "item_id": [7, 7, 9], "pos": [1, 0, 0]})
+        >>> events = Interactions.from_table(table)
+        >>> [str(events.item_ids[row]) for row in events.items[events.users == 0]]
+        ['9', '7']
+    """
+
+    users: Int32[np.ndarray, " event"]
+    """User row of each event."""
+    items: Int32[np.ndarray, " event"]
+    """Item row of each event."""
+    user_ids: Shaped[np.ndarray, " user"]
+    """External id of each user row, text."""
+    item_ids: Shaped[np.ndarray, " item"]
+    """External id of each item row, text."""
+    at: Int64[np.ndarray, " event"] | None = None
+    """Microseconds UTC; None when the data has only an order."""
+    ratings: Float32[np.ndarray, " event"] | None = None
+    """Ratings, when the data has them."""
+    split: Shaped[np.ndarray, " event"] | None = None
+    """The part each event belongs to, when the data says so: ``train``, ``valid`` or ``test``."""
+
+    @classmethod
+    def from_table(cls, table: pa.Table, where: str = "events") -> Interactions:
+        """Interactions of a table in the standard columns.
+
+        ``user_id`` and ``item_id`` (text or whole numbers) are required. The order is ``at`` (time or
+        microseconds; or ``timestamp``, seconds since 1970), else ``pos``, else the rows'; equal times
+        keep the rows' order. ``rating`` and ``split`` are read when present.
+
+        Args:
+            table: one row an event.
+            where: what to call the table in a message.
+
+        Raises:
+            InputError: a required column is missing or has an empty cell, or a column's type is wrong.
+        """
+        if table.num_rows == 0:
+            raise InputError(f"{where}: found 0 rows; expected at least one event")
+        users, user_ids = _encoded(table, "user_id", where)
+        items, item_ids = _encoded(table, "item_id", where)
+        at = _times(table, where)
+        pos = None if at is not None else _numbers(table, "pos", pa.int64(), where)
+        ratings = _numbers(table, "rating", pa.float32(), where)
+        split = np.asarray(table["split"].to_pylist(), dtype=str) if "split" in table.column_names else None
+        order_by = at if at is not None else pos
+        order = slice(None) if order_by is None else np.argsort(order_by, kind="stable")
+        return cls(
+            users[order],
+            items[order],
+            user_ids,
+            item_ids,
+            None if at is None else at[order],
+            None if ratings is None else ratings[order],
+            None if split is None else split[order],
+        )
+
+    def __len__(self) -> int:
+        return int(self.users.size)
+
+    @property
+    def users_total(self) -> int:
+        """Size of the user vocabulary, whether or not each user has an event here."""
+        return int(self.user_ids.size)
+
+    @property
+    def items_total(self) -> int:
+        """Size of the item vocabulary."""
+        return int(self.item_ids.size)
+
+    @cached_property
+    def hash(self) -> str:
+        """A hash of the content: ids, order, times, ratings and split; equal data, equal hash."""
+        digest = hashlib.blake2b(digest_size=8)
+        for ids, rows in ((self.user_ids, self.users), (self.item_ids, self.items)):
+            digest.update("\n".join(ids.tolist()).encode())
+            digest.update(rows.tobytes())
+        for column in (self.at, self.ratings):
+            digest.update(b"-" if column is None else column.tobytes())
+        digest.update(b"-" if self.split is None else "\n".join(self.split.tolist()).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def repeats(self) -> int:
+        """Events whose user met the same item before."""
+        keys = self.users.astype(np.int64) * self.items_total + self.items
+        return len(self) - int(np.unique(keys).size)
+
+    def where(self, kept: Bool[np.ndarray, " event"]) -> Interactions:
+        """The events of a mask, with the same vocabularies."""
+        return replace(
+            self,
+            users=self.users[kept],
+            items=self.items[kept],
+            at=None if self.at is None else self.at[kept],
+            ratings=None if self.ratings is None else self.ratings[kept],
+            split=None if self.split is None else self.split[kept],
+        )
+
+    def matrix(self) -> sparse.csr_array:
+        """Users by items, float32, 1 where the user met the item (once or more often)."""
+        ones = np.ones(len(self), dtype=np.float32)
+        table = sparse.coo_array((ones, (self.users, self.items)), shape=(self.users_total, self.items_total))
+        binary = table.tocsr()
+        binary.data.fill(1.0)
+        return binary
+
+    def popularity(self) -> Int64[np.ndarray, " item"]:
+        """Events of each item."""
+        return np.bincount(self.items, minlength=self.items_total).astype(np.int64)
+
+    def ages(self) -> Int64[np.ndarray, " event"]:
+        """How many later events the same user has: 0 for the last, 1 for the one before."""
+        order = np.argsort(self.users, kind="stable")
+        ends = np.cumsum(np.bincount(self.users, minlength=self.users_total))
+        ages = np.empty(len(self), dtype=np.int64)
+        ages[order] = ends[self.users[order]] - 1 - np.arange(len(self))
+        return ages
+
+
+def _column(table: pa.Table, name: str, where: str) -> pa.ChunkedArray:
+    if name not in table.column_names:
+        found = ", ".join(table.column_names)
+        raise InputError(
+            f"{where}: no column {name!r}; found {found}; expected user_id, item_id [, at | pos, rating, split]"
+        )
+    column = table[name]
+    if column.null_count:
+        row = column.to_pylist().index(None)
+        raise InputError(
+            f"{where} row {row}: {name} is empty ({column.null_count} such rows); drop or fill them first"
+        )
+    return column
+
+
+def _encoded(
+    table: pa.Table, name: str, where: str
+) -> tuple[Int32[np.ndarray, " event"], Shaped[np.ndarray, " id"]]:
+    column = _column(table, name, where)
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise InputError(f"{where}: {name} is {column.type}; expected text or whole numbers")
+    encoded = pc.dictionary_encode(pc.cast(column, pa.string())).combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0)
+    ids = np.asarray(encoded.dictionary.to_pylist(), dtype=str)
+    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), ids
+
+
+def _numbers(
+    table: pa.Table, name: str, kind: pa.DataType, where: str
+) -> Shaped[np.ndarray, " event"] | None:
+    if name not in table.column_names:
+        return None
+    try:
+        return pc.cast(_column(table, name, where), kind).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{where}: {name} is {table[name].type}, expected {kind}: {error}") from error
+
+
+def _times(table: pa.Table, where: str) -> Int64[np.ndarray, " event"] | None:
+    if "at" not in table.column_names:
+        seconds = _numbers(table, "timestamp", pa.float64(), where)
+        return None if seconds is None else np.round(seconds * SECOND_US).astype(np.int64)
+    column = _column(table, "at", where)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).to_numpy()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array([parse_time(text) for text in column.to_pylist()], dtype=np.int64)
+    return _numbers(table, "at", pa.int64(), where)

@@ -1,0 +1,153 @@
+"""Splits of interactions into train, validation and test: the protocols the field compares under.
+
+Models fit on ``train``, hyper-parameters are chosen on ``valid``, and ``test`` is looked at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from bowerbird.errors import InputError
+from bowerbird.evaluation.interactions import Interactions
+from bowerbird.randomness import generator
+
+__all__ = ["Split", "given_split", "global_time", "leave_one_out", "per_item_stratified", "random_holdout"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three disjoint parts of one set of interactions; ``valid`` may be empty."""
+
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+    boundaries: tuple[int, int] | None = None
+    """Where validation and test begin, microseconds UTC; only a split by time has them."""
+
+
+def leave_one_out(interactions: Interactions) -> Split:
+    """Each user's last event is test, the last but one validation, the rest train.
+
+    A user with fewer than 3 events has nothing to learn and to check from: all of theirs are train.
+
+    Source: the protocol of SASRec (Kang & McAuley, ICDM 2018). It lets train hold events later than
+    another user's test event; :func:`global_time` does not.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> split = leave_one_out(Interactions.from_table(pa.table({"user_id": [1] * 4, "item_id": [5, 6, 7, 8]})))
+        >>> split.train.items.tolist(), split.valid.items.tolist(), split.test.items.tolist()
+        ([0, 1], [2], [3])
+    """
+    ages = interactions.ages()
+    long_enough = np.bincount(interactions.users, minlength=interactions.users_total)[interactions.users] >= 3
+    return _parts(interactions, long_enough & (ages == 1), long_enough & (ages == 0))
+
+
+def global_time(interactions: Interactions, test_share: float = 0.1) -> Split:
+    """Everything from one moment on is test: nobody's future is in anybody's train.
+
+    Test begins at the ``1 - test_share`` quantile of the event times, validation at the
+    ``1 - 2 * test_share`` quantile; an event at the very moment belongs to the later part.
+
+    Args:
+        interactions: with times.
+        test_share: share of events in test, in (0, 0.5).
+
+    Raises:
+        InputError: there are no times, or all events before the moment would be gone.
+
+    Source: Time to Split, arXiv 2507.16289 (T = 0.9 quantile).
+    """
+    if interactions.at is None:
+        raise InputError(
+            "protocol time: the events have no 'at' column; expected times, or use the protocol loo"
+        )
+    if not 0 < test_share < 0.5:
+        raise InputError(f"protocol time: test_share = {test_share}; expected a share in (0, 0.5)")
+    valid_from, test_from = np.quantile(
+        interactions.at, [1 - 2 * test_share, 1 - test_share], method="higher"
+    ).tolist()
+    test = interactions.at >= test_from
+    valid = (interactions.at >= valid_from) & ~test
+    if (test | valid).all():
+        raise InputError(
+            f"protocol time: no event lies before validation begins at {valid_from} us; "
+            "expected times that spread; do all events carry the same time?"
+        )
+    parts = _parts(interactions, valid, test)
+    return Split(parts.train, parts.valid, parts.test, (int(valid_from), int(test_from)))
+
+
+def random_holdout(interactions: Interactions, share: float, seed: int) -> Split:
+    """Random events are test, as many random others validation.
+
+    Args:
+        interactions: in any order.
+        share: share of events in test, and again in validation, in (0, 0.5).
+        seed: decides which.
+
+    Raises:
+        InputError: the share is out of range.
+    """
+    if not 0 < share < 0.5:
+        raise InputError(f"holdout = {share}; expected a share in (0, 0.5), e.g. 0.1")
+    place = generator(seed, "random_holdout").permutation(len(interactions))
+    size = max(1, round(share * len(interactions)))
+    return _parts(interactions, (place >= size) & (place < 2 * size), place < size)
+
+
+def per_item_stratified(interactions: Interactions, ratio: float = 0.75, seed: int = 42) -> Split:
+    """Of each item's events ``round(ratio * n)`` random ones are train, the rest test; no validation.
+
+    Args:
+        interactions: in any order; the order decides which events are drawn.
+        ratio: share of train, in (0, 1).
+        seed: of each item's shuffle; the public board uses 42.
+
+    Raises:
+        InputError: the ratio is out of range.
+
+    Source: Microsoft Recommenders, ``python_stratified_split(filter_by="item")``, re-implemented.
+    """
+    if not 0 < ratio < 1:
+        raise InputError(f"ratio = {ratio}; expected a share in (0, 1), 0.75 is usual")
+    test = np.zeros(len(interactions), dtype=bool)
+    order = np.argsort(interactions.items, kind="stable")
+    for events in np.split(order, np.cumsum(np.bincount(interactions.items))[:-1]):
+        # the board shuffles each item's events anew from the same seed of numpy's old generator
+        shuffled = events[np.random.RandomState(seed).permutation(events.size)]
+        test[shuffled[round(ratio * events.size) :]] = True
+    return _parts(interactions, np.zeros_like(test), test)
+
+
+def given_split(interactions: Interactions) -> Split:
+    """The split the data came with, in its ``split`` column: train, valid (or val, dev) and test.
+
+    Raises:
+        InputError: there is no such column, it has other values, or train or test is empty.
+    """
+    if interactions.split is None:
+        raise InputError("events: no column 'split'; expected train | valid | test, or pass --holdout 0.1")
+    valid_names = ("valid", "val", "dev", "validation")
+    known = np.isin(interactions.split, ("train", "test", *valid_names))
+    if not known.all():
+        row = int(np.flatnonzero(~known)[0])
+        raise InputError(
+            f"events: split {str(interactions.split[row])!r} ({int((~known).sum())} such rows); "
+            "expected train, valid (val, dev, validation) or test"
+        )
+    parts = _parts(interactions, np.isin(interactions.split, valid_names), interactions.split == "test")
+    for name, part in (("train", parts.train), ("test", parts.test)):
+        if len(part) == 0:
+            raise InputError(f"events: the column 'split' marks no row as {name!r}; expected some")
+    return parts
+
+
+def _parts(
+    interactions: Interactions, valid: Bool[np.ndarray, " event"], test: Bool[np.ndarray, " event"]
+) -> Split:
+    return Split(interactions.where(~(valid | test)), interactions.where(valid), interactions.where(test))
