@@ -1,0 +1,217 @@
+"""The workspace: what a person opens, fills, builds and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from bowerbird.errors import InputError, NotFoundError
+from bowerbird.records.request import Request
+from bowerbird.records.signal import SignalCard
+from bowerbird.records.slate import NotificationPlan, Slate
+from bowerbird.stores.atomic import write_atomically
+from bowerbird.stores.layout import Layout
+from bowerbird.stores.lock import workspace_lock
+from bowerbird.surfaces.answers import Answers
+from bowerbird.surfaces.budgets import BudgetLedger
+from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
+from bowerbird.workspace.loading import loaded_release
+from bowerbird.workspace.plan import StepResult, needed, run
+from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
+from bowerbird.workspace.steps import build_steps
+from bowerbird.workspace.workbench import Workbench
+
+
+class Workspace:
+    """One directory with everything in it: settings, catalogue, events, pictures, signals, models.
+
+    Make one with :meth:`create`, open one with :meth:`open`. Reading needs no lock; :meth:`build` and
+    the imports take the workspace's lock, so two at once is a clear error, not a mess.
+
+    Example:
+        >>> import bowerbird, tempfile
+        >>> from bowerbird.workspace import Workspace
+        >>> Workspace.create(tempfile.mkdtemp() + "/shop").settings.name
+        'shop'
+    """
+
+    def __init__(self, layout: Layout, settings: WorkspaceSettings) -> None:
+        self.layout = layout
+        self.settings = settings
+
+    @classmethod
+    def open(cls, path: str | Path, overrides: Iterable[str] = ()) -> Workspace:
+        """Open a workspace.
+
+        Args:
+            path: its directory.
+            overrides: ``section.field=value`` texts laid over ``bowerbird.toml``.
+
+        Raises:
+            NotFoundError: there is no workspace there.
+            SettingsError: its ``bowerbird.toml`` is wrong.
+        """
+        layout = Layout(Path(path))
+        if not layout.exists():
+            raise NotFoundError(
+                f"{path}: no workspace here (no bowerbird.toml); run `bowerbird init {path}` or `bowerbird demo {path}`"
+            )
+        return cls(layout, read_settings(layout.settings, overrides))
+
+    @classmethod
+    def create(cls, path: str | Path, *, simulated: bool = False, credit: str = "") -> Workspace:
+        """Make an empty workspace, or open the one that is there.
+
+        Raises:
+            InputError: the path is a file.
+        """
+        layout = Layout(Path(path))
+        if layout.root.exists() and not layout.root.is_dir():
+            raise InputError(f"{path}: a file is in the way; name a new directory")
+        layout.create()
+        if not layout.exists():
+            text = settings_text(layout.root.resolve().name, simulated=simulated, credit=credit)
+            write_atomically(layout.settings, text.encode())
+        return cls.open(path)
+
+    def import_files(
+        self, kind: str, files: Sequence[Path], options: ImportOptions | None = None, progress: Progress = SILENT
+    ) -> ImportReport:
+        """Take in files in the standard columns.
+
+        Args:
+            kind: ``items``, ``users``, ``events``, ``queries`` or ``campaigns``.
+            files: parquet, csv, tsv, jsonl or xlsx.
+            options: where pictures are, what to do with unknown ids.
+            progress: shows rows.
+
+        Raises:
+            InputError: a file cannot be read or lacks a required column.
+            BusyError: another process holds the workspace.
+        """
+        with workspace_lock(self.layout, f"import {kind}"):
+            return import_files(self.workbench(progress=progress), kind, files, options or ImportOptions())
+
+    def import_dataset(
+        self, name: str, path: Path, options: ImportOptions | None = None, progress: Progress = SILENT
+    ) -> ImportReport:
+        """Take in a named public data set from the folder it was downloaded to.
+
+        Raises:
+            NotFoundError: no importer has that name.
+            InputError: the folder does not hold the set.
+            BusyError: another process holds the workspace.
+        """
+        with workspace_lock(self.layout, f"import {name}"):
+            return import_dataset(self.workbench(progress=progress), name, path, options or ImportOptions())
+
+    def build(
+        self, wanted: Sequence[str] = (), as_of: int | None = None, progress: Progress = SILENT
+    ) -> list[StepResult]:
+        """Bring signals, indexes and models up to date; only what changed is redone.
+
+        Args:
+            wanted: signals to build with what they read; all when empty.
+            as_of: use only events before this time, microseconds UTC.
+            progress: shows each step.
+
+        Raises:
+            NotFoundError: a wanted signal does not exist.
+            BusyError: another process holds the workspace.
+        """
+        with workspace_lock(self.layout, "build"):
+            bench = self.workbench(as_of=as_of, progress=progress)
+            results = run(needed(build_steps(self.settings), wanted), bench, bench.inputs(), live_card(bench), progress)
+        self.__dict__.pop("answers", None)
+        return results
+
+    def workbench(self, as_of: int | None = None, progress: Progress = SILENT) -> Workbench:
+        """The stores, opened."""
+        return Workbench(self.layout, self.settings, as_of=as_of, progress=progress)
+
+    @cached_property
+    def ledger(self) -> BudgetLedger:
+        """What campaigns have spent."""
+        return BudgetLedger(self.layout.state / "budgets.sqlite")
+
+    @cached_property
+    def answers(self) -> Answers:
+        """The six surfaces over the live build.
+
+        Raises:
+            NotReadyError: nothing was built yet.
+        """
+        return Answers(loaded_release(self.workbench()), self.settings.surfaces, self.ledger)
+
+    def ask(
+        self,
+        surface: str,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        query: str | None = None,
+        image: bytes | None = None,
+        n: int | None = None,
+        as_of: int | None = None,
+        exclude: Sequence[str] = (),
+        seed: int = 0,
+    ) -> Slate:
+        """The slate of an item surface.
+
+        Args:
+            surface: homefeed, related, search, shopping or ads.
+            user: who asks.
+            item: the item it is about.
+            query: words.
+            image: a picture's bytes.
+            n: slate length; the surface's own when None.
+            as_of: microseconds UTC; the build's time when None.
+            exclude: item ids not to show.
+            seed: of whatever is random.
+
+        Raises:
+            NotFoundError: the surface or item is not known.
+            InputError: the request lacks what the surface needs.
+            NotReadyError: nothing was built yet.
+        """
+        pipeline = self.answers.pipeline(surface)
+        request = Request(
+            surface=surface,
+            as_of=self.answers.release.as_of if as_of is None else as_of,
+            user_id=user,
+            item_id=item,
+            query=query,
+            image=image,
+            n=pipeline.settings.n if n is None else n,
+            seed=seed,
+            exclude=tuple(exclude),
+        )
+        return self.answers.answer(request)
+
+    def plan_notifications(self, budget: int, as_of: int | None = None) -> NotificationPlan:
+        """Growth's answer: whom to notify on a day, with what, within a budget.
+
+        Args:
+            budget: most notifications to send.
+            as_of: microseconds UTC; the build's time when None.
+
+        Raises:
+            InputError: the budget is negative.
+            NotReadyError: nothing was built yet.
+        """
+        return self.answers.growth.plan(budget, self.answers.release.as_of if as_of is None else as_of)
+
+    def signals(self) -> list[SignalCard]:
+        """What is live: every signal and model with version, coverage and time."""
+        return self.workbench().signals.cards()
+
+
+def live_card(bench: Workbench):
+    """How a build asks for the live card of a step."""
+
+    def card(name: str) -> SignalCard | None:
+        return bench.signals.card(name) or bench.models.card(name)
+
+    return card

@@ -1,0 +1,136 @@
+"""Build steps that read behaviour: neighbours by co-visitation, and signals about people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+
+from bowerbird.content.interests import ItemInterests
+from bowerbird.records.signal import SignalCard
+from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.users.interest_clusters import interest_clusters
+from bowerbird.users.interests import InterestProfiler
+from bowerbird.users.long_term import decayed_means
+from bowerbird.users.states import ActivityModel, activity_states
+from bowerbird.workspace.plan import Step
+from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.workbench import Workbench
+
+NO_EVENTS = "no events were imported"
+
+
+def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """Steps over events, in order."""
+    sequence = settings.sequence.fingerprint()
+    return [
+        Step("cooccurrence", ("catalogue", "events"), 1, sequence, make_cooccurrence, lacks_events),
+        Step("user_vector", ("events", "item_vector"), 1, sequence, make_user_vectors, lacks_events_or_vectors),
+        Step("user_clusters", ("events", "item_vector"), 1, sequence, make_clusters, lacks_events_or_vectors),
+        Step("user_interests", ("events", "item_interests"), 1, sequence, make_interests, lacks_events_or_interests),
+        Step("user_state", ("events",), 1, "", make_states, lacks_times),
+    ]
+
+
+def lacks_events(bench: Workbench) -> str | None:
+    """Why nothing can be learnt from behaviour here; None when it can."""
+    return None if len(bench.events) else NO_EVENTS
+
+
+def lacks_events_or_vectors(bench: Workbench) -> str | None:
+    """Events and item vectors are both needed."""
+    return lacks_events(bench) or (None if bench.has("item_vector") else "no item has a vector")
+
+
+def lacks_events_or_interests(bench: Workbench) -> str | None:
+    """Events and item interests are both needed."""
+    return lacks_events(bench) or (None if bench.has("item_interests") else "no item has a category")
+
+
+def lacks_times(bench: Workbench) -> str | None:
+    """Events with real times are needed."""
+    if bench.log.logical_time:
+        return "events have an order but no times"
+    return lacks_events(bench)
+
+
+def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:
+    """Count what follows what in everybody's sequence."""
+    track = bench.sequences.positives
+    table = SequentialCooccurrence.fit(track.owners(), track.rows, items_total=len(bench.items))
+    reached = int(np.count_nonzero(np.diff(table.table.indptr)))
+    card = bench.card(
+        "cooccurrence",
+        "item",
+        "graph",
+        version,
+        "sequential co-occurrence",
+        rows=reached,
+        of=len(bench.items),
+        inputs=("catalogue", "events"),
+        note=f"{table.table.nnz:,} pairs",
+    )
+    with bench.models.writing(card) as directory:
+        table.save(directory / "cooccurrence.npz")
+    return card
+
+
+def make_user_vectors(bench: Workbench, version: str) -> SignalCard:
+    """The decayed mean of each person's actions in the fused space."""
+    vectors = decayed_means(bench.sequences, bench.item_vectors("item_vector"), bench.as_of)
+    card = bench.card(
+        "user_vector",
+        "user",
+        "vector",
+        version,
+        "decayed mean",
+        rows=int(vectors.present.sum()),
+        of=len(bench.people),
+        inputs=("events", "item_vector"),
+        space=vectors.space,
+    )
+    bench.signals.put_vectors(card, bench.people, vectors)
+    return card
+
+
+def make_clusters(bench: Workbench, version: str) -> SignalCard:
+    """Ward clusters of each person's items: medoid, importance, members."""
+    vectors, ids = bench.item_vectors("item_vector"), bench.items.vocabulary.ids
+    columns: dict[str, list] = {name: [] for name in ("user_id", "place", "medoid", "importance", "members")}
+    people_with = 0
+    bench.progress.start("interest clusters", len(bench.people), "people")
+    for row, user_id in enumerate(bench.people.ids):
+        clusters = interest_clusters(bench.sequences.history(row, bench.as_of), vectors, bench.as_of)
+        people_with += bool(clusters)
+        for place, cluster in enumerate(clusters):
+            columns["user_id"].append(user_id)
+            columns["place"].append(place)
+            columns["medoid"].append(ids[cluster.medoid])
+            columns["importance"].append(cluster.importance)
+            columns["members"].append([ids[member] for member in cluster.members])
+        bench.progress.advance()
+    bench.progress.finish()
+    card = bench.card(
+        "user_clusters",
+        "user",
+        "group",
+        version,
+        "Ward clusters with medoids",
+        rows=people_with,
+        of=len(bench.people),
+        inputs=("events", "item_vector"),
+        note=f"{len(columns['user_id']) / max(people_with, 1):.1f} interests each",
+    )
+    bench.signals.put_table(card, pa.table(columns, schema=CLUSTERS))
+    return card
+
+
+CLUSTERS = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("place", pa.int32()),
+        pa.field("medoid", pa.string()),
+        pa.field("importance", pa.float32()),
+        pa.field("members", pa.list_(pa.string())),
+    ]
+)

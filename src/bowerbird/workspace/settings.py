@@ -1,0 +1,100 @@
+"""The settings of a workspace: what ``bowerbird.toml`` may say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bowerbird.config import Settings, read_toml, validated, with_overrides
+from bowerbird.pipeline.settings import SurfaceSettings
+from bowerbird.signals.sequences import SequenceSettings
+from bowerbird.surfaces.declarations import declared
+
+
+class ContentSettings(Settings):
+    """How content becomes vectors."""
+
+    image_encoder: str = "efficientnet-lite2"
+    """Encoder plugin for pictures."""
+    text_encoder: str = "minilm-l6"
+    """Encoder plugin for words."""
+
+
+class WorkspaceSettings(Settings):
+    """Everything ``bowerbird.toml`` may say."""
+
+    name: str = "workspace"
+    """What pages and reports call it."""
+    simulated: bool = False
+    """True when the people are simulated; every page then says so."""
+    credit: str = ""
+    """Whose pictures these are, shown on every page that shows them."""
+    seed: Annotated[int, Field(ge=0)] = 7
+    """Seed of everything random in a build."""
+    content: ContentSettings = ContentSettings()
+    sequence: SequenceSettings = SequenceSettings()
+    surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
+
+
+def read_settings(path: Path, overrides: Iterable[str] = ()) -> WorkspaceSettings:
+    """The settings of a file with overrides laid over them.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or says something unknown.
+    """
+    return settings_of(with_overrides(read_toml(path), overrides), path.name)
+
+
+def settings_of(tables: dict[str, Any], where: str) -> WorkspaceSettings:
+    """Settings from plain tables, surfaces completed with their built-in declarations.
+
+    Raises:
+        SettingsError: something unknown is said.
+    """
+    surfaces = declared(tables.get("surfaces", {}), where)
+    rest = {name: value for name, value in tables.items() if name != "surfaces"}
+    checked = validated(WorkspaceSettings, rest, where)
+    return checked.model_copy(update={"surfaces": surfaces})
+
+
+def settings_text(name: str, *, simulated: bool = False, credit: str = "") -> str:
+    """A ``bowerbird.toml`` that states the surfaces in full, so that they can be edited."""
+    lines = [
+        "# A Bowerbird workspace. Every field is optional; `bowerbird build` reads this file.",
+        f"name = {_toml(name)}",
+        f"simulated = {_toml(simulated)}",
+        f"credit = {_toml(credit)}",
+        "seed = 7",
+        "",
+        "[content]",
+        f"image_encoder = {_toml(ContentSettings().image_encoder)}",
+        f"text_encoder = {_toml(ContentSettings().text_encoder)}",
+    ]
+    for surface, settings in declared({}, "defaults").items():
+        lines += ["", f"[surfaces.{surface}]  # {settings.about}"]
+        lines += [f"n = {settings.n}", f"eligible = {_toml(settings.eligible)}"]
+        lines.append(f"filters = {_toml(list(settings.filters))}")
+        lines.append(f"value = {_toml(settings.value)}")
+        spread = settings.diversity
+        lines.append(f"diversity = {_toml(spread.model_dump())}")
+        if settings.needs:
+            lines.append(f"needs = {_toml(list(settings.needs))}")
+        lines.append(f"[surfaces.{surface}.sources]")
+        lines += [f"{source} = {_toml(one.model_dump())}" for source, one in settings.sources.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return repr(value)

@@ -1,0 +1,130 @@
+"""The workbench: a workspace's stores and settings, with what the steps of a build share read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pyarrow.compute as pc
+
+from bowerbird.records.event import Events
+from bowerbird.records.item import Items
+from bowerbird.records.signal import SignalCard, Space, Vectors
+from bowerbird.records.vocabulary import Vocabulary
+from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.sequences import Sequences
+from bowerbird.stores.catalogue import LanceCatalogue
+from bowerbird.stores.event_log import SqliteEventLog
+from bowerbird.stores.layout import Layout
+from bowerbird.stores.media import LocalMedia
+from bowerbird.stores.models import LocalModels
+from bowerbird.stores.signals import LocalSignals
+from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.settings import WorkspaceSettings
+
+
+class Workbench:
+    """What a build, a release and an evaluation read a workspace through.
+
+    Args:
+        layout: where the catalogue, the log and the pictures are.
+        settings: the workspace's settings.
+        as_of: events at or after this time are not used; None takes all there are.
+        made_in: where signals and models are written and read; the workspace itself when None.
+            An evaluation passes a folder of its own, so that it never touches what is served.
+        progress: shows long work.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        settings: WorkspaceSettings,
+        as_of: int | None = None,
+        made_in: Layout | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.layout = layout
+        self.settings = settings
+        self.progress = progress
+        self.catalogue = LanceCatalogue(layout)
+        self.log = SqliteEventLog(layout)
+        self.media = LocalMedia(layout)
+        made = made_in or layout
+        self.signals = LocalSignals(made)
+        self.models = LocalModels(made)
+        self._as_of = as_of
+
+    @cached_property
+    def items(self) -> Items:
+        """The live catalogue."""
+        return self.catalogue.items()
+
+    @cached_property
+    def events(self) -> Events:
+        """Every event before :attr:`as_of`."""
+        return self.log.read(self._as_of)
+
+    @cached_property
+    def as_of(self) -> int:
+        """The time the build stands at: just after the newest event unless one was given."""
+        if self._as_of is not None:
+            return self._as_of
+        return int(self.events.at[-1]) + 1 if len(self.events) else 0
+
+    @cached_property
+    def people(self) -> Vocabulary:
+        """Known users: the user table's, then others in the order they first act."""
+        known = self.catalogue.users().vocabulary.ids
+        acting = pc.unique(self.events.table.column("user_id")).to_pylist()
+        named = set(known)
+        return Vocabulary("user", (*known, *(name for name in acting if name not in named)))
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """Everybody's sequence."""
+        return Sequences.from_events(self.events, self.people, self.items.vocabulary, self.settings.sequence)
+
+    @cached_property
+    def counts(self) -> EventCounts:
+        """Events per item."""
+        return EventCounts.from_events(self.events, self.items.vocabulary)
+
+    def item_vectors(self, name: str) -> Vectors:
+        """A vector signal aligned to item rows."""
+        return self.signals.vectors(name, self.items.vocabulary)
+
+    def has(self, name: str) -> bool:
+        """Whether a signal or model is live."""
+        return self.signals.card(name) is not None or self.models.card(name) is not None
+
+    def inputs(self) -> dict[str, str]:
+        """Versions of what builds read: the catalogue and the events."""
+        return {"catalogue": self.catalogue.fingerprint(), "events": self.log.fingerprint(self._as_of)}
+
+    def card(
+        self,
+        name: str,
+        entity: str,
+        kind: str,
+        version: str,
+        producer: str,
+        *,
+        rows: int,
+        of: int,
+        inputs: tuple[str, ...] = (),
+        space: Space | None = None,
+        note: str = "",
+    ) -> SignalCard:
+        """The card of a signal just made: ``rows`` of ``of`` entities have a value."""
+        return SignalCard(
+            name=name,
+            entity=entity,  # type: ignore[arg-type]
+            kind=kind,  # type: ignore[arg-type]
+            version=version,
+            producer=producer,
+            rows=rows,
+            coverage=rows / of if of else 0.0,
+            as_of=self.as_of,
+            inputs=inputs,
+            space=space,
+            note=note,
+        )
