@@ -1,0 +1,178 @@
+"""The registry: which version of each signal and model is live, in one file replaced at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from bowerbird.errors import InputError, NotFoundError, NotReadyError, StorageError, did_you_mean
+from bowerbird.records import SignalCard, Space
+from bowerbird.stores.atomic import storage_errors, write_atomically
+from bowerbird.stores.layout import Layout
+
+Section = Literal["signals", "models"]
+
+VERSIONS_KEPT = 3
+"""How many versions of a signal or model stay on the disk, the live one included."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One version: what it is and where its data lies."""
+
+    card: SignalCard
+    place: str
+    """A Lance version number, or the name of a folder."""
+
+
+class Registry:
+    """Names to versions, oldest first; the last one is live.
+
+    The file is ``state/registry.json``. A build flips to its result by replacing it, after the data
+    are on the disk; a reader sees the version before or the version after.
+
+    Args:
+        layout: the workspace; its folders exist.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._path = layout.state / "registry.json"
+
+    def versions(self, section: Section, name: str) -> list[Entry]:
+        """The versions of a name, oldest first; empty when there is none."""
+        return self._read(section).get(name, [])
+
+    def live(self, section: Section, name: str) -> Entry:
+        """The live version of a name.
+
+        Raises:
+            NotReadyError: it has not been built.
+        """
+        entries = self._read(section)
+        if not entries.get(name):
+            hint = did_you_mean(name, entries) if entries else "nothing is built yet"
+            raise NotReadyError(
+                f"{section.removesuffix('s')} {name!r} is not built ({hint}); run `bowerbird build`"
+            )
+        return entries[name][-1]
+
+    def live_cards(self, section: Section) -> list[SignalCard]:
+        """The live card of each name, by name."""
+        return [entries[-1].card for _, entries in sorted(self._read(section).items())]
+
+    def publish(self, section: Section, entry: Entry) -> list[Entry]:
+        """Make a version live.
+
+        Returns:
+            The versions still kept, oldest first.
+
+        Raises:
+            StorageError: the system refused; the version before stays live.
+        """
+        with self._changing():
+            entries = self._read(section)
+            kept = [*entries.get(entry.card.name, []), entry][-VERSIONS_KEPT:]
+            entries[entry.card.name] = kept
+            self._write(section, entries)
+        return kept
+
+    def rollback(self, section: Section, name: str) -> SignalCard:
+        """Make the version before live again; the one that was live is given up.
+
+        Returns:
+            The card that is live now.
+
+        Raises:
+            NotReadyError: it has not been built.
+            NotFoundError: there is no older version.
+        """
+        with self._changing():
+            live = self.live(section, name)
+            entries = self._read(section)
+            if len(entries[name]) < 2:
+                raise NotFoundError(
+                    f"{section.removesuffix('s')} {name!r}: there is no version before {live.card.version!r}; "
+                    f"up to {VERSIONS_KEPT} are kept"
+                )
+            entries[name] = entries[name][:-1]
+            self._write(section, entries)
+        return entries[name][-1].card
+
+    def impact(self, name: str) -> list[str]:
+        """The signals and models made from a name, directly or through others, sorted."""
+        return impacted(name, [*self.live_cards("signals"), *self.live_cards("models")])
+
+    def _all(self) -> dict[str, dict]:
+        with storage_errors(self._path, "read"):
+            if not self._path.exists():
+                return {}
+            text = self._path.read_bytes()
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise StorageError(
+                f"{self._path}: not readable as JSON ({error}); delete the file and run `bowerbird build`"
+            ) from error
+
+    def _read(self, section: Section) -> dict[str, list[Entry]]:
+        return {
+            name: [Entry(_card(entry["card"]), entry["place"]) for entry in entries]
+            for name, entries in self._all().get(section, {}).items()
+        }
+
+    def _write(self, section: Section, entries: dict[str, list[Entry]]) -> None:
+        everything = self._all()
+        everything[section] = {
+            name: list(map(dataclasses.asdict, versions)) for name, versions in entries.items()
+        }
+        write_atomically(self._path, json.dumps(everything, indent=1, ensure_ascii=False).encode())
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Read, change and replace as one step, among threads and processes."""
+        path = self._path.with_suffix(".lock")
+        with storage_errors(path, "open the lock"):
+            file = path.open("wb")
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def checked_name(name: str) -> str:
+    """The name, if it can name a folder on every system.
+
+    Raises:
+        InputError: it holds other characters than letters, digits, dot, dash and underscore.
+
+    Example:
+        >>> checked_name("image-vectors")
+        'image-vectors'
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"signal name {name!r}: expected up to 100 letters, digits, '.', '-' or '_', beginning with a letter or digit"
+        )
+    return name
+
+
+def impacted(name: str, cards: list[SignalCard]) -> list[str]:
+    """The names that depend on a name through any chain of inputs, sorted."""
+    found: set[str] = set()
+    reached = {name}
+    while reached:
+        reached = {card.name for card in cards if reached & set(card.inputs)} - found
+        found |= reached
+    return sorted(found - {name})
+
+
+def _card(values: dict) -> SignalCard:
+    space = Space(**values["space"]) if values["space"] is not None else None
+    return SignalCard(**{**values, "space": space, "inputs": tuple(values["inputs"])})
