@@ -125,7 +125,14 @@ class Sequences:
             return History.empty()
         span = self.positives.span(user_row, as_of)
         newest = slice(max(span.start, span.stop - self.settings.max_length), span.stop)
-        return History(self.positives.rows[newest], self.positives.at[newest], self.positives.actions[newest])
+        return _steps_of(self.positives, newest)
+
+    def histories(self, as_of: int) -> Track:
+        """Everybody's :meth:`history` at once.
+
+        Cost: O(n).
+        """
+        return self.positives.before(as_of, self.settings.max_length)
 
     def shown(self, user_row: int, as_of: int) -> Int32[np.ndarray, "shown"]:
         """Item rows shown in the ``shown_days`` before ``as_of``, oldest first, repeats kept."""
@@ -133,6 +140,15 @@ class Sequences:
             return np.empty(0, np.int32)
         since = as_of - round(self.settings.shown_days * DAY_US)
         return self.impressions.rows[self.impressions.span(user_row, as_of, since)]
+
+    def impressed(self, user_row: int, as_of: int, days: int | float) -> History:
+        """What a person was shown in some days before ``as_of``, with times: the denominator of a response."""
+        since = as_of - round(days * DAY_US)
+        return _steps_of(self.impressions, self.impressions.span(user_row, as_of, since)) if user_row >= 0 else History.empty()
+
+    def refused(self, user_row: int, as_of: int) -> History:
+        """:meth:`hidden` with times."""
+        return _steps_of(self.hides, self.hides.span(user_row, as_of)) if user_row >= 0 else History.empty()
 
     def hidden(self, user_row: int, as_of: int) -> Int32[np.ndarray, "hidden"]:
         """Item rows the person ever hid before ``as_of``, oldest first."""
@@ -236,6 +252,16 @@ class OnlineSequence:
         sequences, row = self._read(user_row)
         return sequences.shown(row, as_of)
 
+    def impressed(self, user_row: int, as_of: int, days: int | float) -> History:
+        """See :meth:`Sequences.impressed`."""
+        sequences, row = self._read(user_row)
+        return sequences.impressed(row, as_of, days)
+
+    def refused(self, user_row: int, as_of: int) -> History:
+        """See :meth:`Sequences.refused`."""
+        sequences, row = self._read(user_row)
+        return sequences.refused(row, as_of)
+
     def hidden(self, user_row: int, as_of: int) -> Int32[np.ndarray, "hidden"]:
         """See :meth:`Sequences.hidden`."""
         sequences, row = self._read(user_row)
@@ -275,6 +301,10 @@ def vocabulary_rows(ids: pa.ChunkedArray, vocabulary: Vocabulary) -> Int32[np.nd
     encoded = pc.dictionary_encode(ids.combine_chunks(), null_encoding="encode")
     rows = vocabulary.rows(encoded.dictionary.to_pylist())
     return rows[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _steps_of(track: Track, span: slice) -> History:
+    return History(track.rows[span], track.at[span], track.actions[span])
 
 
 def _no_steps() -> Steps:

@@ -101,6 +101,22 @@ class Track:
         """The user row of each position."""
         return np.repeat(np.arange(self.users, dtype=np.int32), np.diff(self.offsets))
 
+    def before(self, until: int, newest: int) -> Track:
+        """Everybody's newest steps strictly before a time: the batch form of :meth:`span`.
+
+        Args:
+            until: first microsecond left out.
+            newest: most steps kept per person.
+
+        Cost: O(n).
+        """
+        past = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.at < until, dtype=np.int64)])
+        stops = self.offsets[:-1] + past[self.offsets[1:]] - past[self.offsets[:-1]]
+        lengths = np.minimum(stops - self.offsets[:-1], newest)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        kept = np.arange(offsets[-1]) + np.repeat(stops - lengths - offsets[:-1], lengths)
+        return Track(offsets, self.rows[kept], self.at[kept], self.actions[kept])
+
     def of_one(self, user_row: int) -> Track:
         """The track of one person alone, as person 0."""
         own = slice(int(self.offsets[user_row]), int(self.offsets[user_row + 1]))

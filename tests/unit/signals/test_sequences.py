@@ -176,6 +176,17 @@ def test_reads_equal_a_plain_loop(log: list[Fact], as_of: int):
         assert sequences.times(row, as_of).tolist() == [f[0] for f in own if f[2] != "unknown"]
 
 
+@given(facts, st.integers(-6, 14))
+def test_all_histories_at_once_equal_them_one_by_one(log: list[Fact], as_of: int):
+    sequences = built(log, max_length=4)
+    together = sequences.histories(as_of)
+    for user in range(3):
+        own, one = slice(*together.offsets[user : user + 2]), sequences.history(user, as_of)
+        assert together.rows[own].tolist() == one.rows.tolist()
+        assert together.at[own].tolist() == one.at.tolist()
+        assert together.actions[own].tolist() == one.actions.tolist()
+
+
 @pytest.mark.data
 def test_movielens_ratings_become_everybodys_sequence(shared_data):
     table = pq.read_table(shared_data / "ml_100k" / "interactions.parquet")
