@@ -63,12 +63,16 @@ class ItemInterests:
     def __post_init__(self) -> None:
         n = self.rows.shape[0]
         if not n == self.nodes.shape[0] == self.scores.shape[0] == self.inferred.shape[0]:
-            raise InputError(f"item interests: {n} rows, {self.nodes.shape[0]} nodes, {self.scores.shape[0]} scores")
+            raise InputError(
+                f"item interests: {n} rows, {self.nodes.shape[0]} nodes, {self.scores.shape[0]} scores"
+            )
         keys = self.rows.astype(np.int64) * max(len(self.taxonomy), 1) + self.nodes
         if n and (keys[1:] <= keys[:-1]).any():
             raise InputError("item interests: labels are not sorted by item and node, or one occurs twice")
         if n and (self.rows[0] < 0 or self.rows[-1] >= self.items):
-            raise InputError(f"item interests: item rows {self.rows[0]}..{self.rows[-1]}, expected 0..{self.items - 1}")
+            raise InputError(
+                f"item interests: item rows {self.rows[0]}..{self.rows[-1]}, expected 0..{self.items - 1}"
+            )
         if n and (self.nodes.min() < 0 or self.nodes.max() >= len(self.taxonomy)):
             raise InputError(f"item interests: node {self.nodes.max()}, expected 0..{len(self.taxonomy) - 1}")
 
@@ -119,7 +123,9 @@ class ItemInterests:
                 "inferred": pa.array(self.inferred),
             }
         )
-        return table.replace_schema_metadata({"taxonomy": "\n".join(self.taxonomy.paths), "items": str(self.items)})
+        return table.replace_schema_metadata(
+            {"taxonomy": "\n".join(self.taxonomy.paths), "items": str(self.items)}
+        )
 
     @staticmethod
     def from_table(table: pa.Table) -> ItemInterests:
@@ -169,7 +175,9 @@ def item_interests(
     taxonomy = Taxonomy.from_paths(categories) if taxonomy is None else taxonomy
     settings = ItemInterestSettings() if settings is None else settings
     if vectors is not None and len(vectors) != len(categories):
-        raise InputError(f"item interests: {len(vectors)} vectors for {len(categories)} items; encode the catalogue again")
+        raise InputError(
+            f"item interests: {len(vectors)} vectors for {len(categories)} items; encode the catalogue again"
+        )
     leaves = taxonomy.rows(categories)
     chains = _chains(taxonomy)
     own = sparse.csr_array(chains[np.where(leaves >= 0, leaves, len(taxonomy))])
@@ -201,7 +209,10 @@ def _chains(taxonomy: Taxonomy) -> sparse.csr_array:
 
 
 def _voted(
-    own: sparse.csr_array, labelled: Bool[np.ndarray, "item"], vectors: Vectors | None, settings: ItemInterestSettings
+    own: sparse.csr_array,
+    labelled: Bool[np.ndarray, "item"],
+    vectors: Vectors | None,
+    settings: ItemInterestSettings,
 ) -> sparse.csr_array | None:
     """Shares of the neighbours' votes per node, for items without category; None where nobody can vote."""
     if vectors is None:
@@ -217,11 +228,15 @@ def _voted(
         block = asking[start : start + _BLOCK]
         similarity = normalise(vectors.matrix[block]) @ known.T
         nearest = top_k_rows(similarity, k)
-        weight = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 0) ** np.float32(settings.sharpness)
+        weight = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 0) ** np.float32(
+            settings.sharpness
+        )
         total = weight.sum(axis=1, keepdims=True)
         weight = weight / np.where(total > 0, total, 1)
         bounds = np.arange(0, block.size * k + 1, k)
-        votes = sparse.csr_array((weight.ravel(), voters[nearest].ravel(), bounds), shape=(block.size, own.shape[0]))
+        votes = sparse.csr_array(
+            (weight.ravel(), voters[nearest].ravel(), bounds), shape=(block.size, own.shape[0])
+        )
         shares.append(votes @ own)
     share = sparse.vstack(shares, format="csr")
     share.data[share.data < settings.least_share] = 0

@@ -74,7 +74,9 @@ class Taxonomy:
 
     def extended(self, paths: Iterable[str | None]) -> Taxonomy:
         """The tree with more paths: old nodes keep their rows, new ones follow in sorted order."""
-        wanted = {parts[:depth] for parts in set(map(path_parts, paths)) for depth in range(1, len(parts) + 1)}
+        wanted = {
+            parts[:depth] for parts in set(map(path_parts, paths)) for depth in range(1, len(parts) + 1)
+        }
         new = (SEPARATOR.join(parts) for parts in sorted(wanted))
         return Taxonomy((*self.paths, *(path for path in new if path not in self._rows)))
 
@@ -98,7 +100,9 @@ class Taxonomy:
     @cached_property
     def parents(self) -> Int32[np.ndarray, "node"]:
         """The row of each node's parent; -1 for top nodes."""
-        return np.array([self._rows.get(path.rpartition(SEPARATOR)[0], -1) for path in self.paths], dtype=np.int32)
+        return np.array(
+            [self._rows.get(path.rpartition(SEPARATOR)[0], -1) for path in self.paths], dtype=np.int32
+        )
 
     @property
     def version(self) -> str:

@@ -144,7 +144,11 @@ class Sequences:
     def impressed(self, user_row: int, as_of: int, days: int | float) -> History:
         """What a person was shown in some days before ``as_of``, with times: the denominator of a response."""
         since = as_of - round(days * DAY_US)
-        return _steps_of(self.impressions, self.impressions.span(user_row, as_of, since)) if user_row >= 0 else History.empty()
+        return (
+            _steps_of(self.impressions, self.impressions.span(user_row, as_of, since))
+            if user_row >= 0
+            else History.empty()
+        )
 
     def refused(self, user_row: int, as_of: int) -> History:
         """:meth:`hidden` with times."""

@@ -79,7 +79,9 @@ def interest_clusters(
     return tuple(Interest(one.medoid, one.importance / total, one.members) for one in kept)
 
 
-def ward_clusters(points: Float32[np.ndarray, "item dim"], threshold: int | float) -> Int64[np.ndarray, "item"]:
+def ward_clusters(
+    points: Float32[np.ndarray, "item dim"], threshold: int | float
+) -> Int64[np.ndarray, "item"]:
     """Cluster of each point: Ward's merging until the next merge would cost more than the threshold.
 
     The cost of merging clusters A and B is ``sqrt(2 |A| |B| / (|A| + |B|)) * ||mean(A) - mean(B)||``, which for two

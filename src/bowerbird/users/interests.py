@@ -68,7 +68,7 @@ class InterestSettings(Settings):
 
 
 @dataclass(frozen=True)
-class BaseRates:
+class ExpectedRates:
     """What to expect of somebody nothing is known of.
 
     Args:
@@ -112,13 +112,13 @@ class ProfiledInterest:
     """The positive events under the node, oldest first."""
 
 
-def base_rates(
+def expected_rates(
     sequences: Sequences,
     labels: ItemLabels,
     as_of: int,
     settings: InterestSettings | None = None,
     strength: Mapping[str, float] = ACTION_STRENGTH,
-) -> BaseRates:
+) -> ExpectedRates:
     """The base rates of a log strictly before ``as_of``.
 
     Cost: O(events * labels per item).
@@ -134,18 +134,19 @@ def base_rates(
     total, total_shown = float(weights.sum()), int(seen.sum())
     popularity = engaged / total if total > 0 else np.zeros_like(engaged)
     if total_shown == 0:
-        return BaseRates(popularity, np.zeros_like(engaged))
+        return ExpectedRates(popularity, np.zeros_like(engaged))
     overall = total / total_shown
     # a node shown a hundred times is believed as much as the overall rate
-    return BaseRates(popularity, (engaged + 100 * overall) / (impressions + 100))
+    return ExpectedRates(popularity, (engaged + 100 * overall) / (impressions + 100))
 
 
 def interest_profile(
     history: History,
     labels: ItemLabels,
     as_of: int,
-    rates: BaseRates,
+    rates: ExpectedRates,
     exposure: Exposure | None = None,
+    *,
     settings: InterestSettings | None = None,
     strength: Mapping[str, float] = ACTION_STRENGTH,
 ) -> tuple[ProfiledInterest, ...]:
@@ -199,7 +200,7 @@ def interest_profile(
 def _lift(
     history: History,
     labels: ItemLabels,
-    rates: BaseRates,
+    rates: ExpectedRates,
     exposure: Exposure,
     settings: InterestSettings,
     table: Float64[np.ndarray, "action"],
@@ -213,7 +214,9 @@ def _lift(
     hides = _rolled_up(labels, exposure.hides.rows, settings.hide_weight * decay(exposure.hides.at))
     shown = _rolled_up(labels, exposure.impressions.rows, decay(exposure.impressions.at))
     expected = shown * rates.response
-    anything = float(decay(exposure.impressions.at).sum() * rates.response.mean()) if rates.response.any() else 0.0
+    anything = (
+        float(decay(exposure.impressions.at).sum() * rates.response.mean()) if rates.response.any() else 0.0
+    )
     if anything > 0:
         expected = expected * (float(weights.sum()) / anything)
     else:
@@ -240,7 +243,9 @@ def _rolled_up(
     return np.bincount(nodes, weights[steps] * scores, minlength=len(labels.node_paths)).astype(np.float64)
 
 
-def _most_specific(nodes: Int64[np.ndarray, "n"], parents: Int32[np.ndarray, "node"]) -> Int64[np.ndarray, "m"]:
+def _most_specific(
+    nodes: Int64[np.ndarray, "n"], parents: Int32[np.ndarray, "node"]
+) -> Int64[np.ndarray, "m"]:
     """The nodes that have none of the others below them."""
     above: set[int] = set()
     for node in nodes.tolist():
@@ -251,7 +256,9 @@ def _most_specific(nodes: Int64[np.ndarray, "n"], parents: Int32[np.ndarray, "no
     return nodes[[node not in above for node in nodes.tolist()]] if nodes.size else nodes
 
 
-def _profiled(node: int, weight: float, lift: float, history: History, labels: ItemLabels) -> ProfiledInterest:
+def _profiled(
+    node: int, weight: float, lift: float, history: History, labels: ItemLabels
+) -> ProfiledInterest:
     steps, nodes, _ = _labels(labels, history.rows)
     own = steps[nodes == node]
     path = labels.node_paths[node]

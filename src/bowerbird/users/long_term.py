@@ -33,7 +33,9 @@ def require_past(history: History, as_of: int) -> None:
         InputError: a step is at or after ``as_of``.
     """
     if len(history) and int(history.at[-1]) >= as_of:
-        raise InputError(f"history: a step at {int(history.at[-1])} is not before as_of {as_of}; read it as of that time")
+        raise InputError(
+            f"history: a step at {int(history.at[-1])} is not before as_of {as_of}; read it as of that time"
+        )
 
 
 def action_table(strength: Mapping[str, float]) -> Float64[np.ndarray, "action"]:
@@ -106,7 +108,9 @@ def _means(
     # ages count from each person's newest step: the mean is the same, and old logs do not underflow to nothing
     newest = np.repeat(track.at[track.offsets[1:][lengths > 0] - 1], lengths[lengths > 0])
     decay = np.exp2(-((newest - track.at) / DAY_US) / half_life_days)
-    weights = (action_table(strength)[track.actions] * decay * item_vectors.present[track.rows]).astype(np.float32)
+    weights = (action_table(strength)[track.actions] * decay * item_vectors.present[track.rows]).astype(
+        np.float32
+    )
     steps = sparse.csr_array((weights, track.rows, track.offsets), shape=(track.users, len(item_vectors)))
     sums = np.asarray(steps @ item_vectors.matrix, dtype=np.float32)
     total = np.asarray(steps.sum(axis=1), dtype=np.float32)
