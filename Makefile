@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+export NO_MKDOCS_2_WARNING := 1
 
 # No bytecode at install (a third of its time; Python compiles what it imports), no look for a newer pip.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile

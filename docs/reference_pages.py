@@ -89,7 +89,9 @@ def errors_page() -> str:
     rows = ["| error | also a | when |", "|---|---|---|"]
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            builtin = ", ".join(f"`{ast.unparse(base)}`" for base in node.bases if ast.unparse(base) != "BowerbirdError")
+            builtin = ", ".join(
+                f"`{ast.unparse(base)}`" for base in node.bases if ast.unparse(base) != "BowerbirdError"
+            )
             rows.append(f"| `{node.name}` | {builtin} | {cell(ast.get_docstring(node))} |")
     head = (
         "# Errors\n\nEverything Bowerbird raises on purpose. Each error is also the builtin a caller expects, so "
@@ -102,8 +104,10 @@ def errors_page() -> str:
 def settings_page() -> str:
     """Every settings class: field, type, default, meaning."""
     parts = [
-        "# Settings\n\nTyped, frozen; an unknown field is an error that names the closest known one. "
-        "Defaults < `bowerbird.toml` < `--set section.field=value`.\n"
+        (
+            "# Settings\n\nTyped, frozen; an unknown field is an error that names the closest known one. "
+            "Defaults < `bowerbird.toml` < `--set section.field=value`.\n"
+        )
     ]
     for module, node in classes():
         if not any(ast.unparse(base).endswith("Settings") for base in node.bases):
@@ -137,7 +141,9 @@ def commands_page() -> str:
 
     from bowerbird.cli import app
 
-    parts = ["# Commands\n\nWhat `--help` says, for every command. Exit codes: 0, 1 (failed), 2 (bad usage).\n"]
+    parts = [
+        "# Commands\n\nWhat `--help` says, for every command. Exit codes: 0, 1 (failed), 2 (bad usage).\n"
+    ]
 
     def visit(command: click.Command, name: str) -> None:
         rows = ["| argument or option | default | meaning |", "|---|---|---|"]
@@ -145,7 +151,9 @@ def commands_page() -> str:
             for parameter in command.get_params(context):
                 names = ", ".join(f"`{option}`" for option in parameter.opts)
                 default = "" if parameter.default in (None, False, ()) else f"`{parameter.default}`"
-                rows.append(f"| {names} | {cell(default)} | {cell(getattr(parameter, 'help', '') or '', whole=True)} |")
+                rows.append(
+                    f"| {names} | {cell(default)} | {cell(getattr(parameter, 'help', '') or '', whole=True)} |"
+                )
         parts.append(f"## {name}\n\n{(command.help or '').strip()}\n")
         parts.append("\n".join(rows) + "\n")
         for child in getattr(command, "commands", {}).values():
