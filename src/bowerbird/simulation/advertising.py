@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float64, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from bowerbird.clock import DAY_US
 from bowerbird.randomness import generator
-from bowerbird.simulation.logging_policy import SlateDraw, draw_slates
 from bowerbird.simulation.settings import WorldSettings
 
-__all__ = ["AdSales"]
+__all__ = ["PLACES", "AdSales"]
 
-_PLACES = 2
+PLACES = 2
+"""Advertising places of a homefeed slate."""
+
 _EXPLORATION = 0.2
 
 
@@ -34,9 +35,8 @@ class AdSales:
         """
         rng = generator(settings.seed, "campaigns")
         count = settings.campaigns
-        self._item = np.flatnonzero(campaign >= 0)
-        self._campaign = campaign[self._item]
-        self._of_item = campaign
+        self.items = np.flatnonzero(campaign >= 0)
+        self._campaign = campaign[self.items]
         self.bid = np.round(rng.uniform(0.2, 1.5, size=count), 2)
         self.daily_budget = np.round(self.bid * rng.uniform(2.0, 5.0, size=count), 2)
         self.total_budget = np.round(self.daily_budget * rng.uniform(4.0, 20.0, size=count), 2)
@@ -47,45 +47,82 @@ class AdSales:
             self.starts_at + rng.integers(max(1, settings.days // 3), settings.days + 1, size=count) * DAY_US,
             start + settings.days * DAY_US,
         )
-        self.spent: Float64[np.ndarray, "campaign"] = np.zeros(count)
-        self.daily_spent: list[Float64[np.ndarray, "campaign"]] = []
-        self._today = -1
+        self.spent = np.zeros(count)
+        self._today = np.zeros(count)
+        self._here = np.zeros(self.items.shape[0], dtype=bool)
+        self._weights: Float64[np.ndarray, "place_item"] | None = None
+        self._race = np.empty((0, self.items.shape[0]))
 
-    def place(
-        self, rng: np.random.Generator, at: int, begins: int, created_at: Int64[np.ndarray, "item"]
-    ) -> SlateDraw | None:
-        """Items for the places of one slate, or None when nobody is left to advertise.
+    def open_day(
+        self, rng: np.random.Generator, begins: int, slates: int, created_at: Int64[np.ndarray, "item"]
+    ) -> tuple[Int64[np.ndarray, "slate place"], Float32[np.ndarray, "slate place"]]:
+        """Start a day: clear its accounts and draw the randomness of its slates.
 
         Args:
             rng: the randomness.
-            at: time of the slate.
-            begins: first microsecond of its day.
+            begins: first microsecond of the day.
+            slates: how many slates carry advertising today.
             created_at: arrival of every item; an advertisement is shown from the midnight after.
-        """
-        if begins != self._today:
-            self._today = begins
-            self.daily_spent.append(np.zeros(self.bid.shape[0]))
-        # room for a click on every place, so the accounts hold whatever is clicked
-        cost = _PLACES * self.bid
-        room = (self.spent + cost <= self.total_budget) & (self.daily_spent[-1] + cost <= self.daily_budget)
-        runs = room & (self.starts_at <= at) & (at < self.ends_at)
-        eligible = runs[self._campaign] & (created_at[self._item] < begins)
-        if not eligible.any():
-            return None
-        bids = np.where(eligible, self.bid[self._campaign], 0.0)
-        weights = _EXPLORATION * eligible / eligible.sum() + (1 - _EXPLORATION) * bids / bids.sum()
-        draw = draw_slates(weights[None, :].astype(np.float32), min(_PLACES, int(eligible.sum())), rng)
-        return SlateDraw(items=self._item[draw.items].astype(np.int64), propensity=draw.propensity)
 
-    def charge(self, clicked: Int[np.ndarray, "click"]) -> None:
+        Returns:
+            Empty places (-1) and propensities, for :meth:`place` to fill.
+        """
+        self._today[:] = 0.0
+        runs = (self.starts_at <= begins) & (begins < self.ends_at)
+        self._here = runs[self._campaign] & (created_at[self.items] < begins)
+        self._weights = None
+        self._race = rng.standard_exponential((slates, self.items.shape[0]))
+        return np.full((slates, PLACES), -1, dtype=np.int64), np.zeros((slates, PLACES), dtype=np.float32)
+
+    def place(
+        self,
+        slate: int,
+        items: Int64[np.ndarray, "slate place"],
+        propensity: Float32[np.ndarray, "slate place"],
+    ) -> Int64[np.ndarray, "filled"]:
+        """Fill the places of a slate by a Plackett-Luce draw; none when nobody is left to advertise.
+
+        Args:
+            slate: row of the slate, in the order of time.
+            items: filled in: rows of ``items`` of this object.
+            propensity: filled in.
+
+        Returns:
+            The filled places.
+        """
+        if self._weights is None:
+            self._weights = self._eligible_weights()
+        weights = self._weights
+        open_to = np.flatnonzero(weights)
+        count = min(PLACES, open_to.shape[0])
+        chosen = open_to[np.argsort(self._race[slate, open_to] / weights[open_to])[:count]]
+        left = 1.0
+        for position, item in enumerate(chosen):
+            items[slate, position] = item
+            propensity[slate, position] = min(weights[item] / left, 1.0)
+            left -= weights[item]
+        return chosen
+
+    def _eligible_weights(self) -> Float64[np.ndarray, "place_item"]:
+        # room for a click on every place, so the accounts hold whatever is clicked
+        cost = PLACES * self.bid
+        room = (self.spent + cost <= self.total_budget) & (self._today + cost <= self.daily_budget)
+        eligible = self._here & room[self._campaign]
+        if not eligible.any():
+            return np.zeros(eligible.shape[0])
+        bids = np.where(eligible, self.bid[self._campaign], 0.0)
+        return _EXPLORATION * eligible / eligible.sum() + (1 - _EXPLORATION) * bids / bids.sum()
+
+    def charge(self, clicked: Int64[np.ndarray, "click"]) -> None:
         """Take the price of clicks from the budgets.
 
         Args:
-            clicked: rows of the clicked items.
+            clicked: clicked rows of ``items`` of this object.
         """
-        rows = self._of_item[clicked]
+        rows = self._campaign[clicked]
         np.add.at(self.spent, rows, self.bid[rows])
-        np.add.at(self.daily_spent[-1], rows, self.bid[rows])
+        np.add.at(self._today, rows, self.bid[rows])
+        self._weights = None
 
     def table(self) -> pa.Table:
         """The campaigns in the standard columns; budgets and bids are in USD, bids per click."""

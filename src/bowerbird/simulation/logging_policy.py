@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+_NOWHERE = np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class SlateDraw:
     """Slates and their propensities; row -1 where fewer items were eligible than places."""
@@ -77,6 +80,8 @@ class Knowledge:
     affinity: Float32[np.ndarray, "user topic"]
     likeness: sp.csr_array
     """Unit rows of rarity-weighted words per item."""
+    postings: dict[str, Int64[np.ndarray, "match"]]
+    """Items that carry each word."""
 
     def decay(self, factor: float) -> None:
         """Let everything learnt so far count less."""
@@ -99,7 +104,12 @@ def known_at_first(supply: Supply, users: int) -> Knowledge:
     shape = (len(supply.words), len(vocabulary))
     words = sp.csr_array((rarity[columns].astype(np.float32), (rows, columns)), shape=shape)
     length = np.sqrt(np.asarray(words.multiply(words).sum(axis=1))).reshape(-1, 1)
+    postings: dict[str, list[int]] = {}
+    for item, bag in enumerate(supply.words):
+        for word in bag:
+            postings.setdefault(word, []).append(item)
     return Knowledge(
+        postings={word: np.array(found, dtype=np.int64) for word, found in postings.items()},
         popularity=np.zeros(len(supply.words), dtype=np.float32),
         affinity=np.zeros((users, len(supply.topics)), dtype=np.float32),
         likeness=sp.csr_array(words.multiply(1.0 / np.maximum(length, 1e-9))),
@@ -149,6 +159,7 @@ def _mixed(
 
 
 def search_weights(
+    knowledge: Knowledge,
     supply: Supply,
     queries: list[str],
     intents: Int64[np.ndarray, "slate"],
@@ -158,23 +169,22 @@ def search_weights(
     """Weights for a search: mostly items that carry the query's words, then the category of the best match.
 
     Args:
+        knowledge: which items carry a word.
         supply: the items.
         queries: the text of each search.
         intents: the item each search has in mind; only its category is used, as a search engine would guess it.
         eligible: items that may be shown.
         settings: the policy.
     """
-    share = {query: _word_match(supply, query) for query in sorted(set(queries))}
-    word = np.stack([share[query] for query in queries])
+    word = np.zeros((len(queries), supply.topic.shape[0]), dtype=np.float32)
+    for slate, query in enumerate(queries):
+        wanted = query.split()
+        for part in wanted:
+            word[slate, knowledge.postings.get(part, _NOWHERE)] += 1.0 / len(wanted)
     category = (supply.topic[None, :] == supply.topic[intents][:, None]).astype(np.float32)
     rest = 1.0 - settings.uniform
-    return _mixed([(0.7 * rest, word), (0.3 * rest, category)], eligible, settings.uniform)
-
-
-def _word_match(supply: Supply, query: str) -> Float32[np.ndarray, "item"]:
-    wanted = set(query.split())
-    found = [len(wanted & bag) / len(wanted) for bag in supply.words]
-    return np.array(found, dtype=np.float32) ** 2
+    # squared: an item with all words is far ahead of one with some
+    return _mixed([(0.7 * rest, word**2), (0.3 * rest, category)], eligible, settings.uniform)
 
 
 def related_weights(

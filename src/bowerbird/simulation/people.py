@@ -26,7 +26,7 @@ STATES = ("absent", "new", "core", "casual", "marginal", "dormant")
 """Activity states; ``absent`` is a day before the person joined."""
 
 # Probability of coming on a day, per state, and of the next day's state. Rows: from, columns: to.
-_COMES = np.array([0.0, 0.45, 0.50, 0.15, 0.035, 0.0])
+_COMES = np.array([0.0, 0.38, 0.40, 0.12, 0.03, 0.0])
 _NEXT = np.array(
     [
         [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
@@ -199,7 +199,7 @@ def comes_probability(states: Int8[np.ndarray, "user"], activity: float) -> Floa
 
     Example:
         >>> comes_probability(np.array([2, 5], dtype=np.int8), 1.0).tolist()
-        [0.5, 0.0]
+        [0.4, 0.0]
     """
     return np.minimum(_COMES[states] * activity, 1.0)
 

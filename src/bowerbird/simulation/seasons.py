@@ -55,13 +55,21 @@ SEASONS = (
         1.0,
     ),
     Season(
-        "spring", frozenset({"blossom", "tulip", "butterfly", "rabbit", "chick", "hatching"}), 100.0, 25.0, 1.2
+        "spring",
+        frozenset({"blossom", "tulip", "butterfly", "rabbit", "chick", "hatching"}),
+        100.0,
+        25.0,
+        1.2,
     ),
     Season(
         "summer", frozenset({"beach", "sun", "umbrella", "swimming", "cream", "watermelon"}), 200.0, 30.0, 1.2
     ),
     Season(
-        "halloween", frozenset({"jack", "ghost", "bat", "spider", "skull", "vampire", "zombie"}), 303.0, 8.0, 1.8
+        "halloween",
+        frozenset({"jack", "ghost", "bat", "spider", "skull", "vampire", "zombie"}),
+        303.0,
+        8.0,
+        1.8,
     ),
 )
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int8, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
 from bowerbird.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from bowerbird.randomness import generator
-from bowerbird.simulation.advertising import AdSales
-from bowerbird.simulation.choice import action_probabilities, preference
+from bowerbird.simulation.advertising import PLACES, AdSales
+from bowerbird.simulation.choice import (
+    ActionProbabilities,
+    action_probabilities,
+    examination,
+    fatigue,
+    preference,
+)
 from bowerbird.simulation.journal import ACTIONS, SURFACES, Journal
 from bowerbird.simulation.logging_policy import (
     Knowledge,
@@ -24,11 +30,12 @@ from bowerbird.simulation.logging_policy import (
 from bowerbird.simulation.people import People, comes_probability
 from bowerbird.simulation.settings import WorldSettings
 from bowerbird.simulation.supply import Supply
-from bowerbird.simulation.true_preference import TruePreference
+from bowerbird.simulation.true_preference import Moment, TruePreference
 
 __all__ = ["Days"]
 
 _LONGEST_SESSION = 5
+_DRAWS = 6  # uniform numbers per impression: open, hide, click, save, purchase, timing
 _SLATE_GAP_S = (150.0, 500.0)
 
 
@@ -65,6 +72,7 @@ class Days:
         )
         self.journal = Journal()
         self._knowledge: Knowledge = known_at_first(supply, users)
+        self._titles = [title or "" for title in supply.items["title"].to_pylist()]
         self._exposures = np.zeros((users, items), dtype=np.float32)  # columns: original pictures
         self._opened_last = np.full(users, -1, dtype=np.int64)
 
@@ -79,7 +87,7 @@ class Days:
         rng = generator(settings.seed, "day", day)
         self._knowledge.decay(0.5 ** (1.0 / settings.logging.half_life_days))
         self._exposures *= np.float32(0.5 ** (1.0 / settings.choice.fatigue_half_life_days))
-        weights = self.truth.weights(begins)
+        moment = self.truth.moment(begins)
         # an item is shown from the midnight after it arrived
         here = (self.supply.created_at < begins) & (self.supply.campaign < 0)
         if not here.any():
@@ -93,13 +101,13 @@ class Days:
             users, at, length = users[staying], at[staying], length[staying]
             if not users.shape[0]:
                 break
-            for requests in self._requests(rng, users, at, here, weights):
-                self._show(rng, requests, begins, weights)
+            for requests in self._requests(rng, users, at, here, moment):
+                self._show(rng, requests, moment)
                 if requests.surface == "homefeed":
                     feeds.append((requests.users, requests.at))
             at = at + (rng.uniform(*_SLATE_GAP_S, size=users.shape[0]) * SECOND_US).astype(np.int64)
         if feeds:
-            self._advertise(rng, feeds, begins, weights)
+            self._advertise(rng, feeds, moment)
 
     def _requests(
         self,
@@ -107,7 +115,7 @@ class Days:
         users: Int64[np.ndarray, "user"],
         at: Int64[np.ndarray, "user"],
         here: Bool[np.ndarray, "item"],
-        weights: Float32[np.ndarray, "everybody topic"],
+        moment: Moment,
     ) -> list[_Requests]:
         """Everybody's next request, grouped by surface, with the policy's weights."""
         policy, supply, known = self.settings.logging, self.supply, self._knowledge
@@ -128,9 +136,9 @@ class Days:
         if feed.any():
             ask("homefeed", feed, homefeed_weights(known, supply, users[feed], here, policy, rng))
         if search.any():
-            intents, texts = self._searches(rng, users[search], here, weights)
+            intents, texts = self._searches(rng, users[search], here, moment)
             number = np.array([self.journal.query_number(text) for text in texts], dtype=np.int64)
-            ask("search", search, search_weights(supply, texts, intents, here, policy), number)
+            ask("search", search, search_weights(known, supply, texts, intents, here, policy), number)
         if related.any():
             ask("related", related, related_weights(known, supply, anchors[related], here, policy))
         if shopping.any():
@@ -142,14 +150,14 @@ class Days:
         rng: np.random.Generator,
         users: Int64[np.ndarray, "slate"],
         here: Bool[np.ndarray, "item"],
-        weights: Float32[np.ndarray, "everybody topic"],
+        moment: Moment,
     ) -> tuple[Int64[np.ndarray, "slate"], list[str]]:
         """What each person has in mind - an item of one of their interests - and the words they type."""
         supply = self.supply
-        wish = weights[users][:, supply.topic] + 0.01
+        wish = moment.weights[users][:, supply.topic] + 0.01
         wish[:, ~here] = 0.0
         intents = draw_slates(wish.astype(np.float32), 1, rng).items[:, 0]
-        titles, texts = self._titles(), []
+        titles, texts = self._titles, []
         for item in intents:
             if rng.random() < 0.35:
                 texts.append(supply.topics[supply.topic[item]].split("/")[-1].replace("-", " ").lower())
@@ -159,86 +167,71 @@ class Days:
                 texts.append(" ".join(words[-count:]) if count else titles[item].lower())
         return intents, texts
 
-    def _titles(self) -> list[str]:
-        if not hasattr(self, "_title_list"):
-            self._title_list = [title or "" for title in self.supply.items["title"].to_pylist()]
-        return self._title_list
-
-    def _show(
-        self,
-        rng: np.random.Generator,
-        requests: _Requests,
-        begins: int,
-        weights: Float32[np.ndarray, "everybody topic"],
-    ) -> None:
+    def _show(self, rng: np.random.Generator, requests: _Requests, moment: Moment) -> None:
         """Draw the slates, let people respond, learn, and write it down."""
         draw: SlateDraw = draw_slates(requests.weights, self.settings.logging.slate, rng)
         slates, n = draw.items.shape
-        shown = draw.items >= 0
-        number = np.repeat(self.journal.new_requests(slates)[:, None], n, axis=1)[shown]
-        users = np.repeat(requests.users[:, None], n, axis=1)[shown]
-        impressions = {
+        there = draw.items >= 0
+        users, items = np.repeat(requests.users[:, None], n, axis=1)[there], draw.items[there]
+        shown = {
             "user": users,
-            "item": draw.items[shown],
-            "at": np.repeat(requests.at[:, None], n, axis=1)[shown],
+            "item": items,
+            "at": np.repeat(requests.at[:, None], n, axis=1)[there],
             "surface": np.full(users.shape[0], SURFACES.index(requests.surface)),
-            "position": np.repeat(np.arange(n)[None, :], slates, axis=0)[shown],
-            "request": number,
-            "propensity": draw.propensity[shown],
-            "query": np.repeat(requests.query[:, None], n, axis=1)[shown],
+            "position": np.repeat(np.arange(n)[None, :], slates, axis=0)[there],
+            "request": np.repeat(self.journal.new_requests(slates)[:, None], n, axis=1)[there],
+            "propensity": draw.propensity[there],
+            "query": np.repeat(requests.query[:, None], n, axis=1)[there],
         }
-        opened = self.respond(rng, impressions, begins, weights)
-        items = impressions["item"]
+        pictures = self.supply.original[items]
+        seen = self._exposures[users, pictures]
+        np.add.at(self._exposures, (users, pictures), np.float32(1.0))
+        opened = self._respond(rng.random((_DRAWS, users.shape[0])), shown, seen, moment)
         self._knowledge.learn(users[opened], items[opened], self.supply)
         self._opened_last[users[opened]] = items[opened]
 
-    def respond(
+    def _chances(
+        self, shown: dict[str, np.ndarray], seen: Float32[np.ndarray, "n"], moment: Moment
+    ) -> tuple[Float32[np.ndarray, "n"], ActionProbabilities]:
+        """Preference for shown items, and what may happen to each."""
+        users, items = shown["user"], shown["item"]
+        liked = preference(self.truth.utility(users, items, moment))
+        interest = moment.weights[users, self.supply.topic[items]]
+        affordable = self.supply.affordable[items]
+        choice = self.settings.choice
+        return liked, action_probabilities(liked, interest, shown["position"], seen, affordable, choice)
+
+    def _respond(
         self,
-        rng: np.random.Generator,
+        draws: Float64[np.ndarray, "draw n"],
         shown: dict[str, np.ndarray],
-        begins: int,
-        weights: Float32[np.ndarray, "everybody topic"],
+        seen: Float32[np.ndarray, "n"],
+        moment: Moment,
     ) -> Bool[np.ndarray, "n"]:
-        """Draw the actions on shown items, write impressions and actions, and remember the exposures.
+        """Write impressions and the actions on them.
 
         Args:
-            rng: the randomness.
+            draws: uniform numbers, one row per kind of action.
             shown: columns of the impressions.
-            begins: first microsecond of the day, for the season.
-            weights: everybody's interest weights today.
+            seen: earlier exposures of each person to each picture.
+            moment: the truth of the day.
 
         Returns:
             Which of them were opened.
         """
-        users, items = shown["user"], shown["item"]
-        pictures = self.supply.original[items]
-        liked = preference(self.truth.utility(users, items, begins, weights))
-        interest = weights[users, self.supply.topic[items]]
-        chance = action_probabilities(
-            liked,
-            interest,
-            shown["position"],
-            self._exposures[users, pictures],
-            self.supply.affordable[items],
-            self.settings.choice,
-        )
-        draws = rng.random((5, users.shape[0]))
+        liked, chance = self._chances(shown, seen, moment)
         opened = draws[0] < chance.opened
         # hiding happens only where nothing was opened, so its probability is taken from what is left
         hidden = ~opened & (draws[1] * (1.0 - chance.opened) < chance.hidden)
-        np.add.at(self._exposures, (users, pictures), 1.0)
         self.journal.add(action=ACTIONS.index("impression"), **shown)
-        look = (
-            shown["at"]
-            + (2 + 3 * shown["position"]) * SECOND_US
-            + (rng.random(users.shape[0]) * SECOND_US).astype(np.int64)
-        )
-        dwell = np.exp(1.6 + 1.2 * liked + 0.6 * rng.standard_normal(users.shape[0])).clip(0.5, 80.0)
+        part = (draws[5] * SECOND_US).astype(np.int64)
+        look = shown["at"] + (2 + 3 * shown["position"]) * SECOND_US + part
+        dwell = np.exp(1.1 + 1.2 * liked + 1.2 * draws[5]).clip(0.5, 80.0)
         self._write(shown, opened, "closeup", look, dwell_s=dwell)
         self._write(shown, hidden, "hide", look + SECOND_US)
         self._write(shown, opened & (draws[2] < chance.clicked), "click", look + 3 * SECOND_US)
         saved = opened & (draws[3] < chance.saved)
-        self._write(shown, saved, "save", look + 4 * SECOND_US, collection=self.supply.topic[items])
+        self._write(shown, saved, "save", look + 4 * SECOND_US, collection=self.supply.topic[shown["item"]])
         self._write(shown, opened & (draws[4] < chance.bought), "purchase", look + 60 * SECOND_US)
         return opened
 
@@ -246,45 +239,53 @@ class Days:
         self, shown: dict[str, np.ndarray], mask: np.ndarray, action: str, at: np.ndarray, **extra: np.ndarray
     ) -> None:
         if mask.any():
-            columns = {**shown, **extra, "at": at}
-            self.journal.add(
-                action=ACTIONS.index(action),
-                **{name: np.asarray(column)[mask] for name, column in columns.items()},
-            )
+            columns = {name: column[mask] for name, column in {**shown, **extra, "at": at}.items()}
+            self.journal.add(action=ACTIONS.index(action), **columns)
 
     def _advertise(
-        self,
-        rng: np.random.Generator,
-        feeds: list[tuple[np.ndarray, np.ndarray]],
-        begins: int,
-        weights: Float32[np.ndarray, "everybody topic"],
+        self, rng: np.random.Generator, feeds: list[tuple[np.ndarray, np.ndarray]], moment: Moment
     ) -> None:
         """Fill the advertising places of the day's homefeeds in the order of time, so budgets hold at every moment."""
-        users = np.concatenate([feed[0] for feed in feeds])
-        at = np.concatenate([feed[1] for feed in feeds])
+        users, at = (np.concatenate([feed[column] for feed in feeds]) for column in (0, 1))
         carries = rng.random(users.shape[0]) < self.settings.logging.ads
-        users, at = users[carries], at[carries]
-        order = np.argsort(at, kind="stable")
-        for row in order:
-            draw = self.sales.place(rng, int(at[row]), begins, self.supply.created_at)
-            if draw is None:
+        order = np.argsort(at[carries], kind="stable")
+        users, at = users[carries][order], at[carries][order]
+        sales, choice = self.sales, self.settings.choice
+        items, propensity = sales.open_day(rng, moment.at, users.shape[0], self.supply.created_at)
+        draws = rng.random((_DRAWS, users.shape[0], PLACES))
+        liked = preference(self.truth.utility(users[:, None], sales.items[None, :], moment))
+        looked = examination(np.arange(PLACES), choice)
+        seen = np.zeros((users.shape[0], PLACES), dtype=np.float32)
+        for slate, user in enumerate(users):
+            places = sales.place(slate, items, propensity)
+            if not places.shape[0]:
                 continue
-            count = draw.items.shape[1]
-            shown = {
-                "user": np.full(count, users[row]),
-                "item": draw.items[0],
-                "at": np.full(count, at[row]),
-                "surface": np.full(count, SURFACES.index("ads")),
-                "position": np.arange(count),
-                "request": np.repeat(self.journal.new_requests(1), count),
-                "propensity": draw.propensity[0],
-            }
-            before = len(self.journal.batches)
-            self.respond(rng, shown, begins, weights)
-            clicks = [
-                b["item"] for b in self.journal.batches[before:] if b["action"][0] == ACTIONS.index("click")
-            ]
-            self.sales.charge(np.concatenate(clicks) if clicks else np.empty(0, dtype=np.int64))
+            count = places.shape[0]
+            pictures = self.supply.original[sales.items[places]]
+            seen[slate, :count] = self._exposures[user, pictures]
+            self._exposures[user, pictures] += 1.0
+            opens = looked[:count] * liked[slate, places] * fatigue(seen[slate, :count], choice)
+            clicked = (draws[0, slate, :count] < opens) & (draws[2, slate, :count] < np.float32(choice.click))
+            if clicked.any():
+                sales.charge(places[clicked])
+        there = items >= 0
+        if not there.any():
+            return
+        served = there.any(axis=1)
+        request = np.zeros(users.shape[0], dtype=np.int32)
+        request[served] = self.journal.new_requests(int(served.sum()))
+        slate, position = np.nonzero(there)
+        shown = {
+            "user": users[slate],
+            "item": sales.items[items[there]],
+            "at": at[slate],
+            "surface": np.full(slate.shape[0], SURFACES.index("ads")),
+            "position": position,
+            "request": request[slate],
+            "propensity": propensity[there],
+        }
+        # the same draws as in the loop, so what is written is what was charged
+        self._respond(draws[:, slate, position], shown, seen[there], moment)
 
 
 def _session_starts(

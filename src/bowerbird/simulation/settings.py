@@ -15,9 +15,9 @@ Positive = Annotated[float, Field(gt=0.0)]
 class ChoiceSettings(Settings):
     """How a person responds to an item in front of them (:mod:`bowerbird.simulation.choice`)."""
 
-    base: float = -3.7
+    base: float = -4.0
     """Utility of an item that touches no interest, in logits."""
-    interest: float = 2.7
+    interest: float = 3.0
     """Logits a full interest (weight 1) in the item's category adds."""
     neighbourhood: float = 0.5
     """Logits a full interest in another category of the same group adds."""

@@ -12,7 +12,24 @@ from bowerbird.simulation.people import Interests, interest_weights
 from bowerbird.simulation.seasons import season_strength
 from bowerbird.simulation.settings import ChoiceSettings
 
-__all__ = ["TruePreference"]
+__all__ = ["Moment", "TruePreference"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The truth at one time.
+
+    Attributes:
+        at: microseconds UTC.
+        weights: interest of each person in each category.
+        group_weights: the same summed over the categories of a group.
+        season: logits the season adds to each item.
+    """
+
+    at: int
+    weights: Float32[np.ndarray, "user topic"]
+    group_weights: Float32[np.ndarray, "user group"]
+    season: Float32[np.ndarray, "item"]
 
 
 @dataclass(frozen=True)
@@ -38,32 +55,32 @@ class TruePreference:
     season: Float32[np.ndarray, "item season"]
     is_ad: Bool[np.ndarray, "item"]
 
-    def weights(self, at: int) -> Float32[np.ndarray, "user topic"]:
-        """Interest weights of everybody at a time."""
-        return interest_weights(self.interests, at, self.openness.shape[0], self.topic_group.shape[0])
+    def moment(self, at: int) -> Moment:
+        """What of the truth depends on time only, computed once for many pairs."""
+        weights = interest_weights(self.interests, at, self.openness.shape[0], self.topic_group.shape[0])
+        groups = np.eye(int(self.topic_group.max()) + 1, dtype=np.float32)[self.topic_group]
+        return Moment(
+            at=at,
+            weights=weights,
+            group_weights=weights @ groups,
+            season=(self.season @ season_strength(at)).astype(np.float32),
+        )
 
     def utility(
-        self,
-        users: Int[np.ndarray, "*#n"],
-        items: Int[np.ndarray, "*#n"],
-        at: int,
-        weights: Float32[np.ndarray, "user topic"],
+        self, users: Int[np.ndarray, "*#n"], items: Int[np.ndarray, "*#n"], moment: Moment
     ) -> Float32[np.ndarray, "*n"]:
         """Utility in logits of pairs; the two row arrays broadcast.
 
         Args:
             users: user rows.
             items: item rows.
-            at: microseconds UTC, for the season.
-            weights: :meth:`weights` at that time, so a caller with many batches computes it once.
+            moment: :meth:`moment` of the time asked about.
         """
         model = self.settings
         topic = self.topic[items]
-        own = weights[users, topic]
+        own = moment.weights[users, topic]
         # a person's interest in the whole group, their own category taken out
-        by_group = np.zeros((weights.shape[0], int(self.topic_group.max()) + 1), dtype=np.float32)
-        np.add.at(by_group.T, self.topic_group, weights.T)
-        beside = by_group[users, self.topic_group[topic]] - own
+        beside = moment.group_weights[users, self.topic_group[topic]] - own
         agreement = np.einsum("...d,...d->...", self.taste[users], self.look[items])
         value = (
             model.base
@@ -71,14 +88,14 @@ class TruePreference:
             + model.neighbourhood * beside
             + model.taste * agreement
             + self.quality[items]
-            + (self.season @ season_strength(at))[items]
+            + moment.season[items]
             + self.openness[users]
             + model.advertising * self.is_ad[items]
         )
         return value.astype(np.float32)
 
     def preference(
-        self, users: Int[np.ndarray, "*#n"], items: Int[np.ndarray, "*#n"], at: int
+        self, users: Int[np.ndarray, "*#n"], items: Int[np.ndarray, "*#n"], moment: Moment
     ) -> Float32[np.ndarray, "*n"]:
         """Probability of opening at position 0 when fresh, for pairs; the two row arrays broadcast."""
-        return preference(self.utility(users, items, at, self.weights(at)))
+        return preference(self.utility(users, items, moment))

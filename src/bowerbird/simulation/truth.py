@@ -87,11 +87,11 @@ class Truth:
         Raises:
             NotFoundError: the person is not in this world.
         """
-        return self.model.preference(self.user_rows([user_id]), item_rows, at)
+        return self.model.preference(self.user_rows([user_id]), item_rows, self.model.moment(at))
 
     def top_interests(self, user_id: str, at: int, k: int = 3) -> list[tuple[str, float]]:
         """The strongest interests of a person at a time: category path and weight, best first."""
-        weights = self.model.weights(at)[int(self.user_rows([user_id])[0])]
+        weights = self.model.moment(at).weights[int(self.user_rows([user_id])[0])]
         names = self.topics["category"].to_pylist()
         best = np.argsort(-weights, kind="stable")[:k]
         return [(names[row], float(weights[row])) for row in best if weights[row] > 0]
