@@ -6,7 +6,7 @@ Serving holds one release at a time and swaps it whole, so no answer mixes two b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -53,6 +53,10 @@ class Release:
     logical_time: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""
+
+    def with_scorer(self, scorer: Scorer) -> Release:
+        """The same release, ranked by a scorer."""
+        return replace(self, scorer=scorer)
 
     @cached_property
     def row_of(self) -> dict[str, int]:

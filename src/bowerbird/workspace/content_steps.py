@@ -1,0 +1,252 @@
+"""Build steps that read content: vectors of pictures and words, and what is read off them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from bowerbird.content.encoder import ContentEncoder, load_encoder
+from bowerbird.content.fusion import Fusion
+from bowerbird.content.interests import item_interests
+from bowerbird.content.near_duplicates import near_duplicate_groups
+from bowerbird.content.perceptual_hash import PictureHashes
+from bowerbird.records.signal import SignalCard, Space, Vectors
+from bowerbird.stores.vector_cache import VectorCache
+from bowerbird.workspace.plan import Step
+from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.workbench import Workbench
+
+ENCODER_THREADS = 2
+"""Workers that encode side by side; each runs the network on one thread."""
+KEEP_EVERY = 128
+"""Encoded inputs between writes to the cache: what a kill can cost."""
+HASH_SPACE = Space("picture_hash", "1", 80, "dot")
+"""Perceptual hashes in the cache of vectors: ten 64-bit words as eighty bytes."""
+
+
+def content_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """Steps over the catalogue, in order."""
+    image, text = settings.content.image_encoder, settings.content.text_encoder
+    return [
+        Step("image_vector", ("catalogue",), 1, image, make_image_vectors, lacks_pictures),
+        Step("text_vector", ("catalogue",), 1, text, make_text_vectors, lacks_words),
+        Step("item_vector", ("image_vector", "text_vector"), 1, str(settings.seed), make_item_vectors, lacks_content),
+        Step("near_duplicates", ("image_vector",), 1, "", make_near_duplicates, lacks_pictures),
+        Step("item_interests", ("catalogue", "item_vector"), 1, "", make_interests, lacks_categories),
+    ]
+
+
+def lacks_pictures(bench: Workbench) -> str | None:
+    """Why pictures cannot be read here; None when they can."""
+    return None if any(bench.items.column("image")) else "no item has a picture"
+
+
+def lacks_words(bench: Workbench) -> str | None:
+    """Why words cannot be read here; None when they can."""
+    return None if any(item_words(bench)) else "no item has words"
+
+
+def lacks_content(bench: Workbench) -> str | None:
+    """Pictures or words are needed."""
+    if lacks_pictures(bench) and lacksitem_words(bench):
+        return "no item has a picture or words"
+    return None
+
+
+def lacks_categories(bench: Workbench) -> str | None:
+    """A category path is needed on some items."""
+    return None if any(bench.items.column("category")) else "no item has a category"
+
+
+def item_words(bench: Workbench) -> list[str]:
+    """Each item's words, as the text encoder and the text index read them."""
+    table = bench.items.table
+    columns = [table.column(name).to_pylist() for name in ("title", "description", "brand", "category")]
+    texts = []
+    for title, description, brand, category in zip(*columns, strict=True):
+        path = (category or "").replace("/", " ").replace("-", " ").replace("_", " ")
+        texts.append(" ".join(part for part in (title, description, brand, path) if part))
+    return texts
+
+
+def _encoded(
+    bench: Workbench,
+    encoder: ContentEncoder,
+    names: Sequence[str],
+    inputs: Iterator[bytes] | Iterator[str],
+    task: str,
+) -> dict[str, str]:
+    """Encode inputs into the cache; the reason per name of those that could not be.
+
+    What is cached is never encoded again, and every few inputs are written, so a killed build
+    carries on where it was.
+    """
+    cache = VectorCache(bench.layout, encoder.space)
+    hashes = VectorCache(bench.layout, HASH_SPACE)
+    failed: dict[str, str] = {}
+    waiting: list[tuple[list[str], np.ndarray, np.ndarray | None]] = []
+
+    def write() -> None:
+        if waiting:
+            kept = [name for part in waiting for name in part[0]]
+            cache.append(kept, np.concatenate([part[1] for part in waiting]))
+            bytes_of = [part[2] for part in waiting if part[2] is not None]
+            if bytes_of:
+                hashes.append(kept, np.concatenate(bytes_of))
+            waiting.clear()
+
+    bench.progress.start(task, len(names))
+    for chunk in encoder.encode_chunks(inputs):
+        here = names[chunk.start : chunk.start + len(chunk.vectors)]
+        present = chunk.vectors.present
+        failed.update({names[failure.position]: failure.reason for failure in chunk.failures})
+        kept = [name for name, there in zip(here, present, strict=True) if there]
+        words = chunk.hashes.words()[present] if chunk.hashes is not None else None
+        waiting.append((kept, chunk.vectors.matrix[present], _as_bytes(words) if words is not None else None))
+        bench.progress.advance(len(here))
+        if sum(len(part[0]) for part in waiting) >= KEEP_EVERY:
+            write()
+    write()
+    bench.progress.finish()
+    return failed
+
+
+def _as_bytes(words: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(words).view(np.uint8).astype(np.float32)
+
+
+def _from_bytes(vectors: Vectors) -> PictureHashes:
+    words = np.ascontiguousarray(vectors.matrix.astype(np.uint8)).view(np.uint64)
+    return PictureHashes.from_words(words)
+
+
+def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
+    """Encode every picture not seen before."""
+    encoder = load_encoder(bench.settings.content.image_encoder, bench.layout.cache, ENCODER_THREADS)
+    names = bench.items.column("image")
+    cache = VectorCache(bench.layout, encoder.space)
+    missing = cache.missing(sorted({name for name in names if name}))
+    failed = _encoded(bench, encoder, missing, (bench.media.get(name) for name in missing), "encode pictures")
+    vectors = cache.get([name or "" for name in names])
+    note = f"{len(missing) - len(failed):,} encoded"
+    note += f", {len(failed)} pictures could not be read" if failed else ""
+    _report_failures(bench, failed)
+    card = bench.card(
+        "image_vector",
+        "item",
+        "vector",
+        version,
+        bench.settings.content.image_encoder,
+        rows=int(vectors.present.sum()),
+        of=len(bench.items),
+        inputs=("catalogue",),
+        space=encoder.space,
+        note=note,
+    )
+    bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
+    return card
+
+
+def _report_failures(bench: Workbench, failed: dict[str, str]) -> None:
+    """Keep which items' pictures could not be read, and why."""
+    if not failed:
+        return
+    items = zip(bench.items.vocabulary.ids, bench.items.column("image"), strict=True)
+    lines = ["item_id,reason"]
+    lines += [f'{item_id},"{failed[name]}"' for item_id, name in items if name in failed]
+    (bench.layout.reports / "unreadable-pictures.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
+    """Encode every text not seen before."""
+    encoder = load_encoder(bench.settings.content.text_encoder, bench.layout.cache, ENCODER_THREADS)
+    texts = item_words(bench)
+    names = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if text else "" for text in texts]
+    text_of = dict(zip(names, texts, strict=True))
+    cache = VectorCache(bench.layout, encoder.space)
+    missing = cache.missing(sorted({name for name in names if name}))
+    _encoded(bench, encoder, missing, (text_of[name] for name in missing), "encode texts")
+    vectors = cache.get(names)
+    card = bench.card(
+        "text_vector",
+        "item",
+        "vector",
+        version,
+        bench.settings.content.text_encoder,
+        rows=int(vectors.present.sum()),
+        of=len(bench.items),
+        inputs=("catalogue",),
+        space=encoder.space,
+        note=f"{len(missing):,} encoded",
+    )
+    bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
+    return card
+
+
+def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
+    """Fuse pictures and words into one space, fitted on the catalogue."""
+    image = bench.item_vectors("image_vector") if bench.has("image_vector") else None
+    text = bench.item_vectors("text_vector") if bench.has("text_vector") else None
+    fusion = Fusion.fit(image, text)
+    vectors = fusion.project(image, text)
+    card = bench.card(
+        "item_vector",
+        "item",
+        "vector",
+        version,
+        "fusion of " + " and ".join(name for name, one in (("pictures", image), ("words", text)) if one is not None),
+        rows=int(vectors.present.sum()),
+        of=len(bench.items),
+        inputs=("image_vector", "text_vector"),
+        space=vectors.space,
+    )
+    model = bench.card("fusion", "model", "model", version, "fusion", rows=1, of=1, inputs=card.inputs)
+    with bench.models.writing(model) as directory:
+        fusion.save(directory / "fusion.safetensors")
+    bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
+    return card
+
+
+def make_near_duplicates(bench: Workbench, version: str) -> SignalCard:
+    """Group items that show the same picture; the first of a group is canonical."""
+    names = [name or "" for name in bench.items.column("image")]
+    cached = VectorCache(bench.layout, HASH_SPACE).get(names)
+    canonical = near_duplicate_groups(_from_bytes(cached), bench.item_vectors("image_vector"), cached.present)
+    ids = bench.items.vocabulary.ids
+    groups = len(np.unique(canonical))
+    card = bench.card(
+        "near_duplicates",
+        "item",
+        "group",
+        version,
+        "perceptual hashes and vectors",
+        rows=int(cached.present.sum()),
+        of=len(bench.items),
+        inputs=("catalogue", "image_vector"),
+        note=f"{len(ids) - groups:,} items repeat another's picture",
+    )
+    table = pa.table({"item_id": list(ids), "canonical": [ids[row] for row in canonical]})
+    bench.signals.put_table(card, table)
+    return card
+
+
+def make_interests(bench: Workbench, version: str) -> SignalCard:
+    """Interests of items: their category path, and their neighbours' for items without one."""
+    vectors = bench.item_vectors("item_vector") if bench.has("item_vector") else None
+    interests = item_interests(bench.items.column("category"), vectors=vectors)
+    card = bench.card(
+        "item_interests",
+        "item",
+        "label",
+        version,
+        "category tree",
+        rows=round(interests.coverage * len(bench.items)),
+        of=len(bench.items),
+        inputs=("catalogue", "item_vector"),
+        note=f"{len(interests.taxonomy)} interests",
+    )
+    bench.signals.put_table(card, interests.to_table())
+    return card

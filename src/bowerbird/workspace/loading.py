@@ -1,0 +1,133 @@
+"""Loading a release: what the live build left, aligned to the live catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from jaxtyping import Int32
+
+from bowerbird.content.encoder import load_encoder
+from bowerbird.content.fusion import Fusion
+from bowerbird.content.interests import ItemInterests
+from bowerbird.errors import NotReadyError
+from bowerbird.pipeline.queries import QueryEncoder
+from bowerbird.pipeline.release import Release
+from bowerbird.ranking.scorer import Scorer
+from bowerbird.ranking.trees import TreeScorer
+from bowerbird.records.signal import Vectors
+from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.retrieval.index import load_index
+from bowerbird.retrieval.text_index import LexicalIndex
+from bowerbird.workspace.workbench import Workbench
+
+SPACES = {"item": "item_vector", "image": "image_vector", "text": "text_vector"}
+"""Space name to the signal that holds items' vectors of it."""
+
+
+def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
+    """Everything the live build left, read whole.
+
+    Args:
+        bench: the workspace's stores.
+        with_ranker: False while the ranker itself is being trained.
+
+    Raises:
+        NotReadyError: nothing was built yet.
+    """
+    cards = {card.name: card for card in (*bench.signals.cards(), *bench.models.cards())}
+    if not cards:
+        raise NotReadyError(f"{bench.layout.root}: nothing is built yet; run `bowerbird build {bench.layout.root}`")
+    live = {space: name for space, name in SPACES.items() if name in cards}
+    vectors = {space: bench.item_vectors(name) for space, name in live.items()}
+    release = Release(
+        version=_version(cards),
+        as_of=bench.as_of,
+        items=bench.items,
+        people=bench.people,
+        sequences=bench.sequences,
+        counts=bench.counts,
+        vectors=vectors,
+        indexes={
+            space: load_index(bench.models.directory(f"{space}_index")) for space in live if f"{space}_index" in cards
+        },
+        cooccurrence=_cooccurrence(bench),
+        lexical=_lexical(bench),
+        duplicate_of=_duplicates(bench),
+        interests=_interests(bench),
+        queries=_queries(bench, vectors),
+        campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
+        logical_time=bench.log.logical_time,
+        lacks=_lacks(bench),
+    )
+    if with_ranker and "ranker" in cards:
+        return release.with_scorer(_scorer(bench, release))
+    return release
+
+
+def _version(cards: dict) -> str:
+    parts = sorted(f"{name}={card.version}" for name, card in cards.items())
+    return hashlib.blake2b("|".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def _cooccurrence(bench: Workbench) -> SequentialCooccurrence | None:
+    if bench.models.card("cooccurrence") is None:
+        return None
+    table = SequentialCooccurrence.load(bench.models.directory("cooccurrence") / "cooccurrence.npz")
+    if table.items != len(bench.items):
+        raise NotReadyError(
+            f"cooccurrence covers {table.items:,} items, the catalogue has {len(bench.items):,}; run `bowerbird build`"
+        )
+    return table
+
+
+def _lexical(bench: Workbench) -> LexicalIndex | None:
+    card = bench.models.card("lexical")
+    return LexicalIndex.load(bench.models.directory("lexical")) if card is not None and card.rows else None
+
+
+def _duplicates(bench: Workbench) -> Int32[np.ndarray, "item"]:
+    """Row of each item's canonical item; itself where nothing is known."""
+    rows = np.arange(len(bench.items), dtype=np.int32)
+    if bench.signals.card("near_duplicates") is None:
+        return rows
+    table = bench.signals.table("near_duplicates")
+    vocabulary = bench.items.vocabulary
+    own = vocabulary.rows(table.column("item_id").to_pylist())
+    canonical = vocabulary.rows(table.column("canonical").to_pylist())
+    known = (own >= 0) & (canonical >= 0)
+    rows[own[known]] = canonical[known]
+    return rows
+
+
+def _interests(bench: Workbench) -> ItemInterests | None:
+    if bench.signals.card("item_interests") is None:
+        return None
+    return ItemInterests.from_table(bench.signals.table("item_interests"))
+
+
+def _queries(bench: Workbench, vectors: dict[str, Vectors]) -> QueryEncoder:
+    """Encoders of the live build; a query must live where the items live."""
+    content, cache = bench.settings.content, bench.layout.cache
+    image = load_encoder(content.image_encoder, cache) if "image" in vectors else None
+    text = load_encoder(content.text_encoder, cache) if "text" in vectors else None
+    for space, encoder in (("image", image), ("text", text)):
+        if encoder is not None:
+            vectors[space].space.require(encoder.space, f"{space} queries")
+    fusion = None
+    if bench.models.card("fusion") is not None:
+        fusion = Fusion.load(bench.models.directory("fusion") / "fusion.safetensors")
+    return QueryEncoder(image, text, fusion)
+
+
+def _scorer(bench: Workbench, release: Release) -> Scorer:
+    return TreeScorer.load(bench.models.directory("ranker"), release)
+
+
+def _lacks(bench: Workbench) -> dict[str, str]:
+    lacks = {}
+    if not len(bench.events):
+        lacks["behaviour"] = "no events were imported, so nothing follows what people do"
+    elif bench.log.logical_time:
+        lacks["times"] = "events have an order but no times, so nothing is fresh and trending means popular"
+    return lacks

@@ -1,0 +1,113 @@
+"""Build steps that make what requests search and score with: indexes and the ranker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bowerbird.records.signal import SignalCard
+from bowerbird.retrieval.index import build_index
+from bowerbird.retrieval.text_index import LexicalIndex
+from bowerbird.training.ranker import train_ranker
+from bowerbird.workspace.content_steps import item_words, lacks_words
+from bowerbird.workspace.loading import loaded_release
+from bowerbird.workspace.plan import Step
+from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.workbench import Workbench
+
+INDEXED = ("item_vector", "image_vector", "text_vector")
+"""Vector signals that requests search."""
+
+
+def model_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """Steps over signals, in order; the ranker last, because it reads what requests read."""
+    seed = str(settings.seed)
+    indexes = [Step(_index(name), (name,), 1, seed, _index_maker(name), _lacks(name)) for name in INDEXED]
+    read = ("catalogue", "events", "item_vector", "near_duplicates", "item_interests", "cooccurrence")
+    return [
+        *indexes,
+        Step("lexical", ("catalogue",), 1, "", make_lexical, lacks_words),
+        Step("ranker", read, 1, seed, make_ranker, lacks_impressions),
+    ]
+
+
+def _index(name: str) -> str:
+    return name.replace("_vector", "_index")
+
+
+def _lacks(name: str) -> Callable[[Workbench], str | None]:
+    def lacks(bench: Workbench) -> str | None:
+        return None if bench.has(name) else f"there is no {name}"
+
+    return lacks
+
+
+def _index_maker(name: str) -> Callable[[Workbench, str], SignalCard]:
+    def make(bench: Workbench, version: str) -> SignalCard:
+        vectors = bench.item_vectors(name)
+        index = build_index(vectors, seed=bench.settings.seed)
+        card = bench.card(
+            _index(name),
+            "item",
+            "model",
+            version,
+            type(index).__name__,
+            rows=int(vectors.present.sum()),
+            of=len(vectors),
+            inputs=(name,),
+            space=vectors.space,
+        )
+        with bench.models.writing(card) as directory:
+            index.save(directory)
+        return card
+
+    return make
+
+
+def make_lexical(bench: Workbench, version: str) -> SignalCard:
+    """Index the words of items."""
+    texts = item_words(bench)
+    index = LexicalIndex.build(texts)
+    card = bench.card(
+        "lexical",
+        "item",
+        "model",
+        version,
+        "BM25",
+        rows=sum(bool(text) for text in texts),
+        of=len(texts),
+        inputs=("catalogue",),
+    )
+    with bench.models.writing(card) as directory:
+        if index is not None:
+            index.save(directory)
+    return card
+
+
+def lacks_impressions(bench: Workbench) -> str | None:
+    """Impressions with and without a response are what a ranker learns from."""
+    if not len(bench.events):
+        return "no events were imported"
+    if "impression" not in set(bench.events.table.column("action").unique().to_pylist()):
+        return "events hold no impressions"
+    return None
+
+
+def make_ranker(bench: Workbench, version: str) -> SignalCard:
+    """Train the multi-action ranker point-in-time on the log."""
+    bench.progress.start("train the ranker", None)
+    trained = train_ranker(loaded_release(bench, with_ranker=False), bench.events, bench.settings.seed)
+    bench.progress.finish()
+    card = bench.card(
+        "ranker",
+        "model",
+        "model",
+        version,
+        "boosted trees, isotonic calibration",
+        rows=1,
+        of=1,
+        inputs=("events", "item_vector"),
+        note=trained.note,
+    )
+    with bench.models.writing(card) as directory:
+        trained.save(directory)
+    return card
