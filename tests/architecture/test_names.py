@@ -95,6 +95,18 @@ def test_no_class_inherits_from_a_concrete_class_of_ours(modules):
     ] == []
 
 
+def test_every_protocol_can_be_checked_while_testing(modules):
+    """Beartype refuses a signature that names a protocol it cannot check."""
+    unchecked = [
+        (str(m.path), c.name)
+        for m in modules
+        for c in classes(m.tree)
+        if any(ast.unparse(b).split("[")[0] == "Protocol" for b in c.bases)
+        and "runtime_checkable" not in [ast.unparse(d).split(".")[-1] for d in c.decorator_list]
+    ]
+    assert unchecked == []
+
+
 def test_the_name_rule_catches_what_it_is_for():
     assert [says_nothing(n) for n in ("EventHandler", "BaseIndex", "utils", "Utility", "Databases")] == [
         True,
