@@ -51,7 +51,7 @@ def lacks_words(bench: Workbench) -> str | None:
 
 def lacks_content(bench: Workbench) -> str | None:
     """Pictures or words are needed."""
-    if lacks_pictures(bench) and lacksitem_words(bench):
+    if lacks_pictures(bench) and lacks_words(bench):
         return "no item has a picture or words"
     return None
 
