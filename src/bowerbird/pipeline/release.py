@@ -50,6 +50,10 @@ class Release:
     queries: QueryEncoder
     scorer: Scorer | None = None
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    messages: tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]] = field(
+        default_factory=lambda: (np.empty(0, np.int32), np.empty(0, np.int64))
+    )
+    """Who was sent a notification, and when: impressions on the ``growth`` surface."""
     logical_time: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from jaxtyping import Int32
+import pyarrow.compute as pc
+from jaxtyping import Int32, Int64
 
 from bowerbird.content.encoder import load_encoder
 from bowerbird.content.fusion import Fusion
@@ -57,6 +58,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         interests=_interests(bench),
         queries=_queries(bench, vectors),
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
+        messages=_messages(bench),
         logical_time=bench.log.logical_time,
         lacks=_lacks(bench),
     )
@@ -118,6 +120,14 @@ def _queries(bench: Workbench, vectors: dict[str, Vectors]) -> QueryEncoder:
     if bench.models.card("fusion") is not None:
         fusion = Fusion.load(bench.models.directory("fusion") / "fusion.safetensors")
     return QueryEncoder(image, text, fusion)
+
+
+def _messages(bench: Workbench) -> tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]]:
+    """Who was sent a notification, and when."""
+    table = bench.events.table
+    sent = pc.and_(pc.equal(table.column("surface"), "growth"), pc.equal(table.column("action"), "impression"))
+    kept = table.filter(pc.fill_null(sent, False))
+    return bench.people.rows(kept.column("user_id").to_pylist()), kept.column("at").to_numpy()
 
 
 def _scorer(bench: Workbench, release: Release) -> Scorer:

@@ -7,12 +7,14 @@ import pyarrow as pa
 
 
 from bowerbird.content.interests import ItemInterests
+from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.users.interest_clusters import interest_clusters
-from bowerbird.users.interests import InterestProfiler
+from bowerbird.users.interests import Exposure, InterestSettings, expected_rates, interest_profile
 from bowerbird.users.long_term import decayed_means
-from bowerbird.users.states import ActivityModel, activity_states
+from bowerbird.users.returns import ReturnModel
+from bowerbird.users.states import STATES, activity_states
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -134,3 +136,86 @@ CLUSTERS = pa.schema(
         pa.field("members", pa.list_(pa.string())),
     ]
 )
+
+INTERESTS = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("interest", pa.string()),
+        pa.field("weight", pa.float32()),
+        pa.field("lift", pa.float32()),
+        pa.field("evidence_items", pa.list_(pa.string())),
+        pa.field("evidence_at", pa.list_(pa.int64())),
+    ]
+)
+
+
+def make_interests(bench: Workbench, version: str) -> SignalCard:
+    """Readable interests of each person, every one with the events it rests on."""
+    labels = ItemInterests.from_table(bench.signals.table("item_interests"))
+    settings = InterestSettings()
+    rates = expected_rates(bench.sequences, labels, bench.as_of, settings)
+    ids, sequences = bench.items.vocabulary.ids, bench.sequences
+    columns: dict[str, list] = {name: [] for name in INTERESTS.names}
+    people_with = 0
+    bench.progress.start("interests of people", len(bench.people), "people")
+    for row, user_id in enumerate(bench.people.ids):
+        exposure = Exposure.of(sequences, row, bench.as_of, settings)
+        history = sequences.history(row, bench.as_of)
+        profile = interest_profile(history, labels, bench.as_of, rates, exposure, settings=settings)
+        people_with += bool(profile)
+        for one in profile:
+            columns["user_id"].append(user_id)
+            columns["interest"].append(one.node)
+            columns["weight"].append(one.weight)
+            columns["lift"].append(one.lift)
+            columns["evidence_items"].append([ids[item] for item in one.evidence.rows])
+            columns["evidence_at"].append(one.evidence.at.tolist())
+        bench.progress.advance()
+    bench.progress.finish()
+    card = bench.card(
+        "user_interests",
+        "user",
+        "label",
+        version,
+        "decayed roll-up with evidence",
+        rows=people_with,
+        of=len(bench.people),
+        inputs=("events", "item_interests"),
+        note=f"{len(columns['user_id']) / max(people_with, 1):.1f} interests each",
+    )
+    bench.signals.put_table(card, pa.table(columns, schema=INTERESTS))
+    return card
+
+
+def make_states(bench: Workbench, version: str) -> SignalCard:
+    """Each person's activity state and the probability of coming back within seven days."""
+    states = activity_states(bench.sequences, bench.as_of)
+    try:
+        model = ReturnModel.fitted(bench.sequences, bench.as_of)
+    except NotReadyError as error:
+        p_return: list[float | None] = [None] * len(bench.people)
+        note = f"no return probability: {error}"
+    else:
+        p_return = model.probabilities(bench.sequences, bench.as_of).tolist()
+        note = f"return AUC {model.auc:.3f} on the newest week"
+    names = [STATES[code] if code >= 0 else None for code in states.tolist()]
+    card = bench.card(
+        "user_state",
+        "user",
+        "label",
+        version,
+        "active days; logistic return model",
+        rows=int((states >= 0).sum()),
+        of=len(bench.people),
+        inputs=("events",),
+        note=note,
+    )
+    table = pa.table(
+        {
+            "user_id": pa.array(bench.people.ids, pa.string()),
+            "state": pa.array(names, pa.string()),
+            "p_return": pa.array(p_return, pa.float32()),
+        }
+    )
+    bench.signals.put_table(card, table)
+    return card
