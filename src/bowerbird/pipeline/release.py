@@ -85,6 +85,14 @@ class Release:
         return np.array([code.get(path, -1) for path in self.items.column("category")], dtype=np.int32)
 
     @cached_property
+    def groups(self) -> Int32[np.ndarray, "item"]:
+        """Code of the first part of each item's category path; -1 where it has none."""
+        heads = [path.split("/")[0] for path in self.category_paths]
+        code = {head: number for number, head in enumerate(sorted(set(heads)))}
+        of_path = np.array([*(code[head] for head in heads), -1], dtype=np.int32)
+        return of_path[self.categories]
+
+    @cached_property
     def is_ad(self) -> Bool[np.ndarray, "item"]:
         """Which items are advertisements."""
         return self.items.table.column("is_ad").fill_null(False).to_numpy().astype(bool)
