@@ -1,0 +1,135 @@
+"""The built-in picture encoder: EfficientNet-Lite features through onnxruntime.
+
+Each worker decodes a few pictures and runs the network on them, so decoding one batch overlaps the
+network on another; inside a run one thread works. That is faster over many pictures than several
+threads inside one run, and makes the result independent of the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from bowerbird.arrays import normalise
+from bowerbird.content.efficientnet_lite import (
+    LITE0_VARIANT,
+    LITE2_VARIANT,
+    VECTOR_DIM,
+    LiteVariant,
+    efficientnet_lite_graph,
+)
+from bowerbird.content.encoder import EncodedChunk, EncodingFailure, chunks, side_by_side
+from bowerbird.content.graph_cache import cached_graph, recipe_hash, session
+from bowerbird.content.perceptual_hash import PictureHashes, picture_hashes
+from bowerbird.content.pictures import LIMITS, Picture, PictureLimits, decoded, square
+from bowerbird.errors import InputError
+from bowerbird.records.signal import Space, Vectors
+
+_REVISION = "1"
+"""Raised by hand when the graph or the preprocessing changes what a picture's vector is."""
+_BATCH = 4
+"""Pictures in one run: larger batches are no faster on a processor and only hold more memory."""
+
+
+class ImageEncoder:
+    """Encodes pictures into one space of unit vectors.
+
+    Args:
+        variant: the network.
+        model_dir: where the built graph is kept; None builds it each time (under half a second).
+        threads: workers side by side.
+        limits: what is refused before decoding.
+
+    Raises:
+        MissingDependencyError: the weights are not installed.
+
+    Example:
+        >>> encoder = ImageEncoder(LITE0_VARIANT)
+        >>> encoder.space.key
+        'image/efficientnet-lite0.1/1280/cosine'
+        >>> encoder.encode([b"not a picture"]).present.tolist()
+        [False]
+    """
+
+    modality: Literal["image", "text"] = "image"
+
+    def __init__(
+        self,
+        variant: LiteVariant = LITE2_VARIANT,
+        model_dir: Path | None = None,
+        threads: int = 1,
+        limits: PictureLimits = LIMITS,
+    ) -> None:
+        self.variant = variant
+        self.threads = threads
+        self._limits = limits
+        recipe = recipe_hash(variant.name, variant.weights.sha256, _REVISION)
+        graph = cached_graph(
+            model_dir, variant.name, recipe, lambda: efficientnet_lite_graph(variant, variant.weights.read())
+        )
+        self._session = session(graph)
+
+    @property
+    def space(self) -> Space:
+        """Unit vectors of the network's pooled feature; compared by cosine."""
+        return Space("image", f"{self.variant.name}.{_REVISION}", VECTOR_DIM)
+
+    def encode(self, raw: list[bytes]) -> Vectors:
+        """One row per picture; absent where it could not be read."""
+        parts = [chunk.vectors for chunk in self.encode_chunks(raw)]
+        if not parts:
+            return Vectors.full(self.space, np.zeros((0, VECTOR_DIM), dtype=np.float32))
+        matrix = np.concatenate([part.matrix for part in parts])
+        return Vectors(self.space, matrix, np.concatenate([part.present for part in parts]))
+
+    def encode_chunks(self, raw: Iterable[bytes | None]) -> Iterator[EncodedChunk]:
+        """Vectors and perceptual hashes of a stream of pictures, in order, a few at a time.
+
+        None stands for an item without a picture. A picture that cannot be read is an
+        :class:`EncodingFailure` with the reason; the others of its chunk are not disturbed.
+        """
+        yield from side_by_side(self._chunk, enumerate(chunks(raw, _BATCH)), self.threads)
+
+    def pixel_vectors(self, pixels: UInt8[np.ndarray, "item size size 3"]) -> Float32[np.ndarray, "item dim"]:
+        """Unit vectors of pictures that are already cut to the network's size."""
+        (vectors,) = self._session.run(["vector"], {"pixels": pixels})
+        return normalise(np.asarray(vectors))
+
+    def _chunk(self, numbered: tuple[int, list[bytes | None]]) -> EncodedChunk:
+        number, files = numbered
+        start = number * _BATCH
+        pictures: dict[int, Picture] = {}
+        failures = []
+        for place, file in enumerate(files):
+            if file is None:
+                continue
+            try:
+                pictures[place] = decoded(file, self._limits, at_least=self.variant.size + 32)
+            except InputError as error:
+                failures.append(EncodingFailure(start + place, str(error)))
+        matrix = np.zeros((len(files), VECTOR_DIM), dtype=np.float32)
+        words = np.zeros((len(files), 10), dtype=np.uint64)
+        present = np.zeros(len(files), dtype=bool)
+        if pictures:
+            rows = list(pictures)
+            cut = np.stack([square(picture, self.variant.size) for picture in pictures.values()])
+            matrix[rows] = self.pixel_vectors(cut)
+            words[rows] = picture_hashes(list(pictures.values())).words()
+            present[rows] = True
+        traits = tuple(pictures[place].traits if place in pictures else () for place in range(len(files)))
+        vectors = Vectors(self.space, matrix, present)
+        return EncodedChunk(start, vectors, tuple(failures), traits, PictureHashes.from_words(words))
+
+
+def efficientnet_lite2(model_dir: Path | None = None, threads: int = 1) -> ImageEncoder:
+    """The default picture encoder (plugin ``efficientnet-lite2``)."""
+    return ImageEncoder(LITE2_VARIANT, model_dir, threads)
+
+
+def efficientnet_lite0(model_dir: Path | None = None, threads: int = 1) -> ImageEncoder:
+    """The small picture encoder, about twice as fast (plugin ``efficientnet-lite0``)."""
+    return ImageEncoder(LITE0_VARIANT, model_dir, threads)
