@@ -47,6 +47,7 @@ def run_ann(
     seed: int = 0,
     k: int = 10,
     *,
+    queries: int = 2000,
     vectors: Path | None = None,
     contenders: Sequence[Contender] = CONTENDERS,
     progress: Progress = SILENT,
@@ -58,6 +59,7 @@ def run_ann(
         dim: their width; ignored when ``vectors`` is given.
         seed: decides the vectors, the queries and our index.
         k: neighbours per query.
+        queries: how many the report is about; as many again set the knobs.
         vectors: the user's own, ``.npy`` or ``.parquet``; a tenth at most is held out as queries.
         contenders: what to compare. One whose package is absent is listed as not installed.
         progress: told after each contender.
@@ -74,7 +76,9 @@ def run_ann(
     """
     if not 1 <= k <= n_vectors:
         raise InputError(f"bench ann: k = {k} and {n_vectors} vectors; expected 1 <= k <= vectors")
-    data = read_vectors(vectors, seed) if vectors else clustered_vectors(n_vectors, dim, seed)
+    data = (
+        read_vectors(vectors, seed, queries) if vectors else clustered_vectors(n_vectors, dim, seed, queries)
+    )
     space = Space("bench", "1", data.items.shape[1])
     with threadpool_limits(1):
         exact = ExactIndex(Vectors.full(space, data.items))

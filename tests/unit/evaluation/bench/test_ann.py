@@ -17,7 +17,7 @@ COLUMNS = {"recall@5", "queries/cpu s", "one query us", "build cpu s", "bytes/ve
 
 @pytest.fixture(scope="module")
 def report():
-    return run_ann(n_vectors=3000, dim=16, k=5, seed=3)
+    return run_ann(n_vectors=1500, dim=16, k=5, seed=3, queries=120)
 
 
 def test_every_contender_has_a_row_in_order(report):
@@ -39,13 +39,13 @@ def test_exact_rows_have_recall_one_and_ours_reaches_the_target(report):
 
 def test_the_report_is_json_and_a_table(report):
     record = json.loads(report.to_json())
-    assert (record["task"], record["data"]["items"]) == ("ann", 3000)
+    assert (record["task"], record["data"]["items"]) == ("ann", 1500)
     assert report.render().row_count == len(CONTENDERS)
 
 
 def test_a_library_that_is_absent_is_listed_as_not_installed():
     absent = Contender("crystal ball", lambda matrix, seed: Built(None, 0.0), package="crystal_ball")  # type: ignore[arg-type]
-    report = run_ann(n_vectors=500, dim=8, contenders=[absent])
+    report = run_ann(n_vectors=500, dim=8, queries=20, contenders=[absent])
     assert [row.model for row in report.rows] == ["crystal ball (not installed)"]
     assert "crystal ball (not installed)" in report.to_json()
 
@@ -55,7 +55,7 @@ def test_a_knob_that_never_reaches_the_target_stays_at_its_largest_value():
         "blind",
         lambda matrix, seed: Built(lambda q, k, knob: np.full((len(q), k), -1), 0.0, (1, 2, 9), "effort"),
     )
-    (row,) = run_ann(n_vectors=500, dim=8, contenders=[blind]).rows
+    (row,) = run_ann(n_vectors=500, dim=8, queries=20, contenders=[blind]).rows
     assert row.settings == {"effort": 9}
     assert row.metrics["recall@10"].mean == 0.0
 
