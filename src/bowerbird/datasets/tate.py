@@ -1,0 +1,59 @@
+"""Tate collection: artworks with titles, artists, media and hierarchical subjects; no pictures, no behaviour.
+
+Read as ``artworks.parquet`` or as ``artwork_data.csv`` of the published repository. The first subject's path is the
+category (all stay in the attribute ``subjects``); pictures are URLs, which are kept and never fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import pyarrow as pa
+
+from bowerbird.datasets.import_batch import Picture, SourceTable
+from bowerbird.datasets.published import Published, lenient_csv, shaped, source, whole
+
+_NAMES = {
+    "id": "item_id",
+    "accession_number": "acno",
+    "artist": "creator_id",
+    "dateText": "date_text",
+    "thumbnailUrl": "image",
+    "thumbnail_url": "image",
+}
+
+
+@final
+@dataclass(frozen=True)
+class Tate:
+    """Importer of the Tate collection's metadata."""
+
+    name: str = "tate"
+    summary: str = "artworks with hierarchical subjects"
+    licence: str = "CC0 metadata, Tate"
+
+    def batches(self, path: Path) -> Iterator[SourceTable]:
+        """The artworks.
+
+        Raises:
+            NotFoundError: no form of the set is there.
+        """
+        file = Published(path, self.name).need("artworks.parquet", "artwork_data.csv")
+        for table in lenient_csv(file) if file.suffix == ".csv" else whole(file):
+            added: dict[str, pa.Array] = {}
+            if "subjects" in table.column_names:
+                firsts = [paths[0] if paths else None for paths in table.column("subjects").to_pylist()]
+                added["category"] = pa.array(firsts, pa.string())
+            yield source("items", shaped(table, _NAMES, added), file)
+
+    def pictures(self, path: Path) -> Iterator[Picture]:
+        """None: thumbnails are URLs."""
+        return Published(path, self.name).no_pictures()
+
+
+def importer() -> Tate:
+    """The plugin's factory."""
+    return Tate()
