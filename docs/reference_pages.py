@@ -7,7 +7,6 @@ asks the program itself.
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for _, uri, text in [*list_pages(), *module_pages()]:
         files.append(File.generated(config, uri, content=text))
     return files
-
-
-def on_page_content(html: str, **_: Any) -> str:
-    """Docstrings are written for ``help()`` too: their Sphinx roles and ``::`` lines are not for a page."""
-    html = re.sub(r":(?:func|class|mod|data|meth|attr|mod):<code>~?", "<code>", html)
-    return html.replace("<p>::</p>", "")
 
 
 def list_pages() -> list[tuple[str, str, str]]:
@@ -109,11 +102,15 @@ def settings_page() -> str:
             "Defaults < `bowerbird.toml` < `--set section.field=value`.\n"
         )
     ]
-    for module, node in classes():
-        if not any(ast.unparse(base).endswith("Settings") for base in node.bases):
-            continue
-        parts.append(f"## {node.name}\n\n`{module}`: {cell(ast.get_docstring(node))}\n")
-        rows = [f"| `{f}` | {t} | {d} | {m} |" for f, t, d, m in fields(node)]
+    found = [(m, c) for m, c in classes() if any(ast.unparse(base).endswith("Settings") for base in c.bases)]
+    sections = {c.name: cell(ast.get_docstring(c)) for _, c in found}
+    for module, node in found:
+        parts.append(f"## {node.name}\n\n`{module}`: {sections[node.name]}\n")
+        rows = [
+            # a field that is itself a section of settings means what the section means
+            f"| `{name}` | `{cell(kind)}` | {default} | {meaning or sections.get(kind, '')} |"
+            for name, kind, default, meaning in fields(node)
+        ]
         parts.append("\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *rows]) + "\n")
     return "\n".join(parts)
 
@@ -128,9 +125,8 @@ def fields(node: ast.ClassDef) -> list[tuple[str, str, str, str]]:
         meaning = ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             meaning = cell(str(after.value.value), whole=True)
-        default = f"`{ast.unparse(statement.value)}`" if statement.value else "required"
-        kind = f"`{ast.unparse(statement.annotation)}`"
-        found.append((ast.unparse(statement.target), cell(kind), cell(default), meaning))
+        default = f"`{cell(ast.unparse(statement.value))}`" if statement.value else "required"
+        found.append((ast.unparse(statement.target), ast.unparse(statement.annotation), default, meaning))
     return found
 
 

@@ -10,19 +10,21 @@ import pytest
 from bowerbird import errors
 
 
-@pytest.fixture(scope="module")
-def reference(repository):
-    """The generator of the reference pages, loaded from docs/ as mkdocs loads it."""
-    pytest.importorskip("mkdocs")
-    spec = importlib.util.spec_from_file_location(
-        "reference_pages", repository / "docs" / "reference_pages.py"
-    )
+def loaded(path):
+    """A module of docs/, which is no package, loaded as mkdocs loads it."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def reference(repository):
+    pytest.importorskip("mkdocs")
+    return loaded(repository / "docs" / "reference_pages.py")
 
 
 def test_every_error_has_a_row_with_its_meaning(reference):
@@ -54,7 +56,9 @@ def test_every_command_option_has_a_meaning(reference):
     assert [row for row in rows if row.endswith("|  |")] == []
 
 
-def test_sphinx_roles_of_docstrings_are_not_shown(reference):
-    assert reference.on_page_content("<p>See :func:<code>open</code></p><p>::</p>") == (
-        "<p>See <code>open</code></p>"
+def test_docstrings_written_for_help_become_markdown(repository):
+    pytest.importorskip("griffe")
+    docstrings = loaded(repository / "docs" / "docstrings.py")
+    assert docstrings.as_markdown("See :func:`~a.open`, e.g.::\n\n    x\n\nExample:\n    >>> 1\n    1") == (
+        "See `a.open`, e.g.:\n\n    x\n\nExamples:\n    >>> 1\n    1"
     )
