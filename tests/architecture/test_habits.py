@@ -20,7 +20,8 @@ CLOCKS = {
     "datetime.date.today",
 }
 MAY_ASK_THE_TIME = {"cli", "serving", "clock"}
-GENERATOR_PARTS = {"Generator", "PCG64", "BitGenerator", "SeedSequence"}
+# RandomState(seed) draws the splits that published results were made with
+GENERATOR_PARTS = {"RandomState", "Generator", "PCG64", "BitGenerator", "SeedSequence"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 MACHINE_PATH = re.compile(r"/(work|farm|root|home/[a-z]+|tmp/scratch)/|\.librar[y]/")
 
