@@ -40,7 +40,7 @@ def upserted(old: pa.Table, new: pa.Table, key: str) -> tuple[pa.Table, int]:
         The merged table, and how many rows are new or differ from before.
 
     Raises:
-        InputError: the new rows repeat an id.
+        InputError: the new rows repeat an id, or one is empty.
 
     Example:
         >>> old = pa.table({"id": ["a", "b"], "x": [1, 2]})
@@ -50,6 +50,8 @@ def upserted(old: pa.Table, new: pa.Table, key: str) -> tuple[pa.Table, int]:
     """
     kind = key.removesuffix("_id")
     ids = Vocabulary(kind, tuple(new.column(key).to_pylist()))  # raises on repeated ids
+    if "" in ids:
+        raise InputError(f"{kind} row {ids.row('')} has an empty {key}; give every row an id")
     rows = Vocabulary(kind, tuple(old.column(key).to_pylist())).rows(ids.ids)
     known = rows >= 0
     changed = known.copy()
@@ -150,8 +152,6 @@ class LanceCatalogue:
 
     def _upsert(self, kind: str, new: pa.Table) -> int:
         key = _TABLES[kind][1]
-        if new.num_rows and "" in (ids := new.column(key).to_pylist()):
-            raise InputError(f"{kind}: row {ids.index('')} has an empty {key}; give every row an id")
         table, changed = upserted(self._read(kind), new, key)
         if changed:
             self._publish(kind, table)

@@ -32,6 +32,17 @@ def content_name(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def checked_content_name(name: str) -> str:
+    """The name, if it is one :func:`content_name` can give.
+
+    Raises:
+        InputError: it is not 32 hexadecimal digits.
+    """
+    if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
+        raise InputError(f"media {name!r} is not a content hash; expected 32 hexadecimal digits")
+    return name
+
+
 class LocalMedia:
     """Bytes by content hash: the same picture is kept once, whoever brings it.
 
@@ -123,12 +134,7 @@ class LocalMedia:
             return self._db.execute("SELECT count(*) FROM blob").fetchone()[0]
 
     def _find(self, name: str) -> tuple[int, int, int] | None:
-        try:
-            key = bytes.fromhex(name)
-        except ValueError as error:
-            raise InputError(
-                f"media {name!r} is not a content hash; expected 32 hexadecimal digits"
-            ) from error
+        key = bytes.fromhex(checked_content_name(name))
         with self._guard, self._translated("read"):
             return self._db.execute("SELECT pack, start, length FROM blob WHERE hash = ?", (key,)).fetchone()
 

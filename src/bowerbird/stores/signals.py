@@ -66,9 +66,7 @@ class LocalSignals:
             InputError: the table has no columns.
             StorageError: the system refused; the version before stays live.
         """
-        if not table.num_columns:
-            raise InputError(f"signal {card.name!r}: the table has no columns; give it at least an id column")
-        self._put(card, table)
+        self._put(card, checked_table(card, table))
 
     def table(self, name: str) -> pa.Table:
         """The live table of a signal; a vector signal gives columns ``id`` and ``vector``.
@@ -119,6 +117,17 @@ class LocalSignals:
         version = write_version(path, table)
         kept = self._registry.publish("signals", Entry(card, str(version)))
         drop_versions(path, {int(entry.place) for entry in kept})
+
+
+def checked_table(card: SignalCard, table: pa.Table) -> pa.Table:
+    """The table, if it can be kept as a signal.
+
+    Raises:
+        InputError: the table has no columns.
+    """
+    if not table.num_columns:
+        raise InputError(f"signal {card.name!r}: the table has no columns; give it at least an id column")
+    return table
 
 
 def vector_table(card: SignalCard, ids: Vocabulary, vectors: Vectors) -> pa.Table:

@@ -18,6 +18,23 @@ from bowerbird.stores.layout import Layout
 from bowerbird.stores.vector_columns import column_of, matrix_of
 
 
+def checked_vectors(space: Space, hashes: Sequence[str], matrix: Float32[np.ndarray, "row dim"]) -> None:
+    """Refuse vectors that do not fit the space or the hashes, or are not finite.
+
+    Raises:
+        InputError: the shapes disagree, or a value is not finite.
+    """
+    if matrix.shape != (len(hashes), space.dim):
+        raise InputError(
+            f"vector cache {space.key!r}: vectors of shape {matrix.shape}, expected {(len(hashes), space.dim)}"
+        )
+    if not np.isfinite(matrix).all():
+        bad = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+        raise InputError(
+            f"vector cache {space.key!r}: the vector of {hashes[bad]!r} is not finite; encode it again"
+        )
+
+
 class VectorCache:
     """Vectors of one space on disk, keyed by the hash of what was encoded.
 
@@ -63,13 +80,7 @@ class VectorCache:
             InputError: the shapes disagree, or a value is not finite.
             StorageError: the system refused; the cache is as it was.
         """
-        if matrix.shape != (len(hashes), self.space.dim):
-            raise InputError(
-                f"vector cache {self.space.key!r}: vectors of shape {matrix.shape}, expected {(len(hashes), self.space.dim)}"
-            )
-        if not np.isfinite(matrix).all():
-            bad = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
-            raise InputError(f"vector cache {self.space.key!r}: the vector of {hashes[bad]!r} is not finite")
+        checked_vectors(self.space, hashes, matrix)
         with self._guard:
             self._refresh()
             first = {name: row for row, name in reversed(list(enumerate(hashes))) if name not in self._place}
