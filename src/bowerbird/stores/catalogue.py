@@ -19,6 +19,13 @@ from bowerbird.stores.row_hash import digest, table_lanes
 
 VERSIONS_KEPT = 3
 
+TABLES = {
+    "items": (ITEM_SCHEMA, "item_id"),
+    "users": (USER_SCHEMA, "user_id"),
+    "campaigns": (CAMPAIGN_SCHEMA, "campaign_id"),
+}
+"""The catalogue's tables: their columns and what names a row."""
+
 
 def campaigns_of(table: pa.Table) -> list[Campaign]:
     """The campaigns of a table, in row order."""
@@ -151,7 +158,7 @@ class LanceCatalogue:
         return joined_hash({kind: table["hash"] for kind, table in self._live().items() if table["rows"]})
 
     def _upsert(self, kind: str, new: pa.Table) -> int:
-        key = _TABLES[kind][1]
+        key = TABLES[kind][1]
         table, changed = upserted(self._read(kind), new, key)
         if changed:
             self._publish(kind, table)
@@ -177,7 +184,7 @@ class LanceCatalogue:
 
     def _read(self, kind: str) -> pa.Table:
         live = self._live().get(kind)
-        schema = _TABLES[kind][0]
+        schema = TABLES[kind][0]
         if live is None:
             return schema.empty_table()
         from bowerbird.stores.lance_table import read_version
@@ -194,10 +201,3 @@ class LanceCatalogue:
         live[kind] = {"version": version, "rows": table.num_rows, "hash": content_hash(table), "kept": kept}
         write_atomically(self._pointer, json.dumps(live, indent=1).encode())
         drop_versions(self._path(kind), set(kept))
-
-
-_TABLES = {
-    "items": (ITEM_SCHEMA, "item_id"),
-    "users": (USER_SCHEMA, "user_id"),
-    "campaigns": (CAMPAIGN_SCHEMA, "campaign_id"),
-}

@@ -114,11 +114,9 @@ class SqliteEventLog:
                 self._add_segments(rows)
             else:
                 self._db.executemany(INSERT_EVENT, sql_rows(rows))
-            self._set_meta("next_sequence", str(first + len(rows)))
-            self._set_meta("count", str(self.count() + len(rows)))
             sums = added(self._sums(), lane_sums(rows))
-            self._set_meta("sum_a", str(sums[0]))
-            self._set_meta("sum_b", str(sums[1]))
+            count = self.count() + len(rows)
+            self._set_meta(next_sequence=first + len(rows), count=count, sum_a=sums[0], sum_b=sums[1])
         return len(new)
 
     def read(self, as_of: int | None = None) -> Events:
@@ -213,7 +211,7 @@ class SqliteEventLog:
     @logical_time.setter
     def logical_time(self, value: bool) -> None:
         with self._transaction("IMMEDIATE", "write settings of the log"):
-            self._set_meta("logical_time", "1" if value else "0")
+            self._set_meta(logical_time=int(value))
 
     def _known(self, ids: pa.ChunkedArray) -> Bool[np.ndarray, "row"]:
         """Which ids the log already has, in SQLite or in a segment."""
@@ -300,8 +298,9 @@ class SqliteEventLog:
             found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if found is None else found[0]
 
-    def _set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+    def _set_meta(self, **values: int) -> None:
+        rows = [(key, str(value)) for key, value in values.items()]
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
     @contextmanager
     def _transaction(self, kind: str, doing: str) -> Iterator[None]:

@@ -11,12 +11,10 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from bowerbird.errors import InputError, NotFoundError, NotReadyError
+from bowerbird.errors import NotFoundError, NotReadyError
 from bowerbird.records import (
     CAMPAIGN_SCHEMA,
     EVENT_SCHEMA,
-    ITEM_SCHEMA,
-    USER_SCHEMA,
     Campaign,
     Events,
     Items,
@@ -27,7 +25,7 @@ from bowerbird.records import (
     Vocabulary,
 )
 from bowerbird.records.tables import conformed
-from bowerbird.stores.catalogue import campaigns_of, content_hash, joined_hash, upserted
+from bowerbird.stores.catalogue import TABLES, campaigns_of, content_hash, joined_hash, upserted
 from bowerbird.stores.event_rows import canonical
 from bowerbird.stores.media import checked_content_name, content_name
 from bowerbird.stores.registry import VERSIONS_KEPT, checked_name, impacted
@@ -41,42 +39,38 @@ class MemoryCatalogue:
     """A catalogue that is gone when its process ends."""
 
     def __init__(self) -> None:
-        self._tables = {
-            "item_id": ITEM_SCHEMA.empty_table(),
-            "user_id": USER_SCHEMA.empty_table(),
-            "campaign_id": CAMPAIGN_SCHEMA.empty_table(),
-        }
+        self._tables = {kind: schema.empty_table() for kind, (schema, _) in TABLES.items()}
 
     def upsert_items(self, items: Items) -> int:
         """Add or change items; returns how many are new or differ from before."""
-        return self._upsert("item_id", items.table)
+        return self._upsert("items", items.table)
 
     def items(self) -> Items:
         """The live items, in row order."""
-        return Items(self._tables["item_id"])
+        return Items(self._tables["items"])
 
     def upsert_users(self, users: Users) -> int:
         """Add or change users; returns how many are new or differ from before."""
-        return self._upsert("user_id", users.table)
+        return self._upsert("users", users.table)
 
     def users(self) -> Users:
         """The live users, in row order."""
-        return Users(self._tables["user_id"])
+        return Users(self._tables["users"])
 
     def upsert_campaigns(self, table: pa.Table) -> int:
         """Add or change campaigns; returns how many are new or differ from before."""
-        return self._upsert("campaign_id", conformed(table, CAMPAIGN_SCHEMA, "campaigns"))
+        return self._upsert("campaigns", conformed(table, CAMPAIGN_SCHEMA, "campaigns"))
 
     def campaigns(self) -> list[Campaign]:
         """The live campaigns, in row order."""
-        return campaigns_of(self._tables["campaign_id"])
+        return campaigns_of(self._tables["campaigns"])
 
     def fingerprint(self) -> str:
         """A hash of all content, whatever order it came in."""
-        return joined_hash({key: content_hash(table) for key, table in self._tables.items() if len(table)})
+        return joined_hash({kind: content_hash(table) for kind, table in self._tables.items() if len(table)})
 
-    def _upsert(self, key: str, new: pa.Table) -> int:
-        self._tables[key], changed = upserted(self._tables[key], new, key)
+    def _upsert(self, kind: str, new: pa.Table) -> int:
+        self._tables[kind], changed = upserted(self._tables[kind], new, TABLES[kind][1])
         return changed
 
 

@@ -7,19 +7,21 @@ they came in, which is how the event log knows its fingerprint without reading i
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import UInt8, UInt64
+from jaxtyping import UInt64
 
 __all__ = ["digest", "string_lanes", "table_lanes"]
 
-_MULTIPLY = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
-_FINISH = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
+_MULTIPLY = np.array([[0x9E3779B97F4A7C15], [0xC2B2AE3D27D4EB4F]], dtype=np.uint64)
+_FINISH = np.array([[0xFF51AFD7ED558CCD], [0xC4CEB9FE1A85EC53]], dtype=np.uint64)
+_LONG_BYTES = 4096
+"""Texts longer than this are hashed one by one, so that one of a megabyte does not slow its column."""
 _NULL = np.uint64(0x6E756C6C)
+_LOW_BYTES = np.array([256**count - 1 for count in range(9)], dtype=np.uint64)
 
 
 def table_lanes(table: pa.Table) -> UInt64[np.ndarray, "2 row"]:
@@ -36,31 +38,39 @@ def table_lanes(table: pa.Table) -> UInt64[np.ndarray, "2 row"]:
     for name in table.column_names:
         seed = np.frombuffer(hashlib.blake2b(name.encode(), digest_size=16).digest(), dtype=np.uint64)
         values = _column_lanes(table.column(name))
-        for lane in range(2):
-            lanes[lane] = _mixed(lanes[lane] * _MULTIPLY[lane] + (values[lane] ^ seed[lane]), lane)
+        lanes = _mixed(lanes * _MULTIPLY + (values ^ seed[:, None]))
     return lanes
 
 
 def string_lanes(values: pa.ChunkedArray) -> UInt64[np.ndarray, "2 row"]:
-    """Two 64-bit hashes of each text; nulls hash as the empty text does.
+    """Two 64-bit hashes of each text, over its length and its UTF-8 bytes; nulls hash as the empty text.
 
-    Texts of equal length are hashed together, eight bytes at a time.
+    Eight bytes are read at a time. Sorted by length, the texts that have a k-th word are the last ones,
+    so a column costs as many steps as its longest text has words.
     """
     array = _contiguous(values.cast(pa.large_string()))
-    lanes = np.zeros((2, len(array)), dtype=np.uint64)
-    if not len(array):
-        return lanes
     _, offsets_buffer, data_buffer = array.buffers()
+    if not len(array):
+        return np.zeros((2, 0), dtype=np.uint64)
     offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.empty(0, np.uint8)
+    used = np.frombuffer(data_buffer, dtype=np.uint8)[: offsets[-1]] if data_buffer else np.empty(0, np.uint8)
+    data = np.concatenate([used, np.zeros(8, np.uint8)])  # the last word may reach past the end
+    words = np.ndarray((len(used) + 1,), dtype="<u8", buffer=data, strides=(1,))  # one from every byte on
     lengths = offsets[1:] - offsets[:-1]
     order = np.argsort(lengths, kind="stable")
-    bounds = np.flatnonzero(np.diff(lengths[order], prepend=-1, append=-1))
-    for start, end in itertools.pairwise(bounds):
-        rows = order[start:end]
-        length = int(lengths[rows[0]])
-        lanes[:, rows] = _equal_length_lanes(data, offsets[rows], length)
-    return lanes
+    length, start = lengths[order], offsets[:-1][order]
+    lanes = np.broadcast_to(length.astype(np.uint64), (2, len(array))) * _MULTIPLY
+    end = int(np.searchsorted(length, _LONG_BYTES, side="right"))
+    for done in range(0, int(length[end - 1]) if end else 0, 8):
+        first = int(np.searchsorted(length, done, side="right"))
+        word = words[start[first:end] + done] & _LOW_BYTES[np.minimum(length[first:end] - done, 8)]
+        lanes[:, first:end] = _mixed(lanes[:, first:end] * _MULTIPLY + word)
+    for row in range(end, len(array)):
+        text = data[start[row] : start[row] + length[row]]
+        lanes[:, row] = np.frombuffer(hashlib.blake2b(text, digest_size=16).digest(), dtype=np.uint64)
+    unsorted = np.empty_like(lanes)
+    unsorted[:, order] = _mixed(lanes)
+    return unsorted
 
 
 def digest(count: int, lane_sums: tuple[int, int]) -> str:
@@ -74,28 +84,11 @@ def digest(count: int, lane_sums: tuple[int, int]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _equal_length_lanes(
-    data: UInt8[np.ndarray, "byte"], starts: np.ndarray, length: int
-) -> UInt64[np.ndarray, "2 row"]:
-    words = (length + 7) // 8
-    lanes = np.empty((2, len(starts)), dtype=np.uint64)
-    lanes[:] = np.uint64(length)
-    for word in range(words):
-        width = min(8, length - 8 * word)
-        padded = np.zeros((len(starts), 8), dtype=np.uint8)
-        padded[:, :width] = data[starts[:, None] + np.arange(8 * word, 8 * word + width)]
-        value = padded.view(np.uint64)[:, 0]
-        for lane in range(2):
-            lanes[lane] = _mixed(lanes[lane] * _MULTIPLY[lane] + value, lane)
-    return _mixed(lanes, 0)
-
-
-def _mixed(values: UInt64[np.ndarray, "*rows"], lane: int) -> UInt64[np.ndarray, "*rows"]:
-    """MurmurHash3's finaliser: every input bit reaches every output bit."""
-    first, second = _FINISH if lane == 0 else _FINISH[::-1]
-    values = (values ^ (values >> np.uint64(33))) * first
-    values = (values ^ (values >> np.uint64(29))) * second
-    return values ^ (values >> np.uint64(32))
+def _mixed(lanes: UInt64[np.ndarray, "2 row"]) -> UInt64[np.ndarray, "2 row"]:
+    """MurmurHash3's finaliser, with other shifts: every input bit reaches every output bit."""
+    lanes = (lanes ^ (lanes >> np.uint64(33))) * _FINISH
+    lanes = (lanes ^ (lanes >> np.uint64(29))) * _FINISH[::-1]
+    return lanes ^ (lanes >> np.uint64(32))
 
 
 def _column_lanes(column: pa.ChunkedArray) -> UInt64[np.ndarray, "2 row"]:
@@ -111,7 +104,7 @@ def _column_lanes(column: pa.ChunkedArray) -> UInt64[np.ndarray, "2 row"]:
         lanes = string_lanes(column)
     else:
         words = _words(column)
-        lanes = np.stack([_mixed(words * _MULTIPLY[lane] + _MULTIPLY[1 - lane], lane) for lane in range(2)])
+        lanes = _mixed(words * _MULTIPLY + _MULTIPLY[::-1])
     if valid is not None:
         lanes[:, ~valid] = _NULL
     return lanes
