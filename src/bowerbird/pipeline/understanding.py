@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bowerbird.pipeline.release import Release
 from bowerbird.records.history import History
 from bowerbird.records.request import Context, Interest, Request
@@ -22,21 +24,44 @@ def understood(release: Release, request: Request) -> Context:
     """
     anchor = release.item_row(request.item_id) if request.item_id is not None else -1
     encoded = release.queries.encode(request.query, request.image)
-    user_row = release.people.rows([request.user_id])[0] if request.user_id is not None else -1
+    user_row = int(release.people.rows([request.user_id])[0]) if request.user_id is not None else -1
+    return person_context(release, request, user_row, anchor_row=anchor, query_vectors=encoded, with_interests=True)
+
+
+def person_context(
+    release: Release,
+    request: Request,
+    user_row: int,
+    *,
+    anchor_row: int = -1,
+    query_vectors: Mapping[str, Vectors] | None = None,
+    with_interests: bool,
+) -> Context:
+    """The context of a person at the request's time; the same for training and serving.
+
+    Args:
+        release: what is read.
+        request: who asks and when.
+        user_row: -1 for nobody or somebody unknown.
+        anchor_row: the item it is about; -1 for none.
+        query_vectors: the encoded query.
+        with_interests: whether to cluster the history; no ranker feature reads the clusters.
+    """
+    query_vectors = query_vectors or {}
     if user_row < 0:
-        return Context(request, anchor_row=anchor, query_vectors=encoded)
-    as_of = request.as_of
-    history = release.sequences.history(int(user_row), as_of)
+        return Context(request, anchor_row=anchor_row, query_vectors=query_vectors)
+    as_of, sequences = request.as_of, release.sequences
+    history = sequences.history(user_row, as_of)
     return Context(
         request,
-        user_row=int(user_row),
-        anchor_row=anchor,
+        user_row=user_row,
+        anchor_row=anchor_row,
         history=history,
-        interests=_interests(release, history, as_of),
-        shown=release.sequences.shown(int(user_row), as_of),
-        hidden=release.sequences.hidden(int(user_row), as_of),
+        interests=_interests(release, history, as_of) if with_interests else (),
+        shown=sequences.shown(user_row, as_of),
+        hidden=sequences.hidden(user_row, as_of),
         user_vectors=person_vector(release, history, as_of),
-        query_vectors=encoded,
+        query_vectors=query_vectors,
     )
 
 

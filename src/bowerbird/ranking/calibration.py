@@ -1,0 +1,83 @@
+"""Calibration: from what a model says to how often it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+from scipy.optimize import isotonic_regression
+
+from bowerbird.errors import InputError
+
+ENOUGH_POSITIVES = 300
+"""With fewer positives isotonic steps follow noise, and two parameters are fitted instead."""
+_NEWTON_STEPS = 50
+_LOGIT_LIMIT = 15.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A non-decreasing map from logits to probabilities, linear between knots, flat outside them.
+
+    Args:
+        logits: knots, ascending.
+        probabilities: the value at each knot, in [0, 1], non-decreasing.
+    """
+
+    logits: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    def __call__(self, logits: Float[np.ndarray, "n"]) -> Float32[np.ndarray, "n"]:
+        """Calibrated probabilities."""
+        return np.interp(logits, self.logits, self.probabilities).astype(np.float32)
+
+
+def fitted_calibration(logits: Float[np.ndarray, "n"], happened: Bool[np.ndarray, "n"]) -> Calibration:
+    """The calibration of a model on examples it was not trained on.
+
+    Isotonic regression where there are at least :data:`ENOUGH_POSITIVES` positives, Platt's sigmoid
+    otherwise.
+
+    Raises:
+        InputError: there are no examples.
+
+    Source: Zadrozny and Elkan, KDD 2002 (isotonic); Platt 1999, with the prior-smoothed targets.
+    """
+    if len(logits) == 0:
+        raise InputError("calibration: no examples; expected held-out predictions with outcomes")
+    positives = int(happened.sum())
+    if min(positives, len(happened) - positives) < ENOUGH_POSITIVES:
+        return _platt(logits.astype(np.float64), happened)
+    return _isotonic(logits.astype(np.float64), happened)
+
+
+def _isotonic(logits: np.ndarray, happened: np.ndarray) -> Calibration:
+    """Pool adjacent violators; each pooled block becomes one knot at its mean logit."""
+    order = np.argsort(logits, kind="stable")
+    fit = isotonic_regression(happened[order].astype(np.float64))
+    starts, ends = fit.blocks[:-1], fit.blocks[1:]
+    sums = np.concatenate([[0.0], np.cumsum(logits[order])])
+    knots = (sums[ends] - sums[starts]) / (ends - starts)
+    return Calibration(tuple(knots.tolist()), tuple(np.clip(fit.x[starts], 1e-6, 1 - 1e-6).tolist()))
+
+
+def _platt(logits: np.ndarray, happened: np.ndarray) -> Calibration:
+    """``p = sigmoid(a * logit + b)`` by Newton's method, sampled at knots."""
+    positives = happened.sum()
+    high, low = (positives + 1) / (positives + 2), 1 / (len(happened) - positives + 2)
+    target = np.where(happened, high, low)
+    design = np.stack([logits, np.ones_like(logits)], axis=1)
+    weights = np.array([1.0, 0.0])
+    for _ in range(_NEWTON_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (p - target) + 1e-6 * (weights - [1.0, 0.0])
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        weights = weights - step
+        if np.abs(step).max() < 1e-9:
+            break
+    slope, intercept = max(float(weights[0]), 1e-3), float(weights[1])
+    knots = np.linspace(-_LOGIT_LIMIT, _LOGIT_LIMIT, 301)
+    values = 1 / (1 + np.exp(-np.clip(slope * knots + intercept, -30, 30)))
+    return Calibration(tuple(knots.tolist()), tuple(values.tolist()))

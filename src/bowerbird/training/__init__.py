@@ -1,0 +1,1 @@
+"""Training: point-in-time examples, losses and loops. Serving never imports this."""
