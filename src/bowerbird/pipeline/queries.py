@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Vectors
 
 
+@runtime_checkable
 class Fusion(Protocol):
     """Projects vectors of single modalities into the fused item space."""
 
@@ -17,6 +18,7 @@ class Fusion(Protocol):
         ...
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Encodes one modality."""
 

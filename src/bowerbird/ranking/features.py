@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
@@ -55,6 +55,7 @@ FEATURES = (
 """Columns of the ranker's input, in order. NaN means there is nothing to compute it from."""
 
 
+@runtime_checkable
 class ItemKnowledge(Protocol):
     """What features read of items; a release satisfies it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int32
@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int32
 from bowerbird.records.request import Context
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """Gives each candidate a probability per action. A candidate's score never depends on the others."""
 

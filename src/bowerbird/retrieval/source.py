@@ -7,7 +7,7 @@ A source is made by a factory from :class:`Holdings` and registered in the entry
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
@@ -22,6 +22,7 @@ from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
 
 
+@runtime_checkable
 class Source(Protocol):
     """Finds items for a context. Never looks at another source's answer."""
 
@@ -35,6 +36,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class Holdings(Protocol):
     """What a release holds for sources: signals of the live build, all aligned to item rows."""
 

@@ -6,7 +6,7 @@ candidates and what the release knows of items.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int32
@@ -21,6 +21,7 @@ FATIGUE_IMPRESSIONS = 4
 _FINAL = tuple(ACTION_CODE[action] for action in ("save", "purchase", "add_to_cart", "rate"))
 
 
+@runtime_checkable
 class ItemFacts(Protocol):
     """What filters may know of items, aligned to item rows."""
 
@@ -35,6 +36,7 @@ class ItemFacts(Protocol):
         ...
 
 
+@runtime_checkable
 class Filter(Protocol):
     """Marks the candidates that may not be shown."""
 

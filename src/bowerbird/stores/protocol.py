@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from jaxtyping import Float32
 from bowerbird.records import Campaign, Events, Items, SignalCard, Space, Users, Vectors, Vocabulary
 
 
+@runtime_checkable
 class Catalogue(Protocol):
     """Items, users and campaigns by id. Known ids keep their row for ever; new ones are appended."""
 
@@ -49,6 +50,7 @@ class Catalogue(Protocol):
         ...
 
 
+@runtime_checkable
 class EventLog(Protocol):
     """Everything that happened, each event once, however often it is sent."""
 
@@ -85,6 +87,7 @@ class EventLog(Protocol):
         ...
 
 
+@runtime_checkable
 class MediaStore(Protocol):
     """Bytes by content hash, each content once."""
 
@@ -107,6 +110,7 @@ class MediaStore(Protocol):
     def __len__(self) -> int: ...
 
 
+@runtime_checkable
 class VectorCache(Protocol):
     """Vectors of one space by content hash, so that nothing is encoded twice."""
 
@@ -130,6 +134,7 @@ class VectorCache(Protocol):
     def __len__(self) -> int: ...
 
 
+@runtime_checkable
 class SignalStore(Protocol):
     """Signals by name, with cards, versions and rollback."""
 
@@ -170,6 +175,7 @@ class SignalStore(Protocol):
         ...
 
 
+@runtime_checkable
 class ModelStore(Protocol):
     """Trained models: a folder of files per version."""
 
