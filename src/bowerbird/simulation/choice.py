@@ -76,6 +76,7 @@ class ActionProbabilities:
 def action_probabilities(
     liked: Float32[np.ndarray, "*n"],
     interest: Float32[np.ndarray, "*n"],
+    *,
     position: Int[np.ndarray, "*n"],
     exposures: Float32[np.ndarray, "*n"],
     affordable: Float32[np.ndarray, "*n"],
@@ -97,7 +98,8 @@ def action_probabilities(
     Example:
         >>> one = np.ones(1, dtype=np.float32)
         >>> model = ChoiceSettings(click=0.6)
-        >>> chance = action_probabilities(0.5 * one, 0 * one, np.array([3]), 0 * one, 0 * one, model)
+        >>> free = {"position": np.array([3]), "exposures": 0 * one, "affordable": 0 * one}
+        >>> chance = action_probabilities(0.5 * one, 0 * one, settings=model, **free)
         >>> chance.opened.tolist(), chance.bought.tolist()
         ([0.25], [0.0])
     """

@@ -121,6 +121,7 @@ def homefeed_weights(
     supply: Supply,
     users: Int64[np.ndarray, "slate"],
     eligible: Bool[np.ndarray, "item"],
+    *,
     settings: LoggingSettings,
     rng: np.random.Generator,
 ) -> Float32[np.ndarray, "slate item"]:
@@ -133,8 +134,8 @@ def homefeed_weights(
     noise = np.exp(
         settings.noise * rng.standard_normal((users.shape[0], len(supply.topics)), dtype=np.float32)
     )
-    # a little of everybody's taste keeps newcomers from a division by zero
-    affinity = (knowledge.affinity[users] + 0.3 * by_topic / by_topic.sum()) * noise * (by_topic > 0)
+    # everybody's taste counts as one opening, so newcomers get what is popular and nobody is locked in
+    affinity = (knowledge.affinity[users] + by_topic / by_topic.sum()) * noise * (by_topic > 0)
     affinity /= affinity.sum(axis=1, keepdims=True)
     floor = settings.uniform * allowed / allowed.sum() + settings.popular * popular
     personal = affinity.astype(np.float32)[:, supply.topic]
@@ -162,6 +163,7 @@ def search_weights(
     knowledge: Knowledge,
     supply: Supply,
     queries: list[str],
+    *,
     intents: Int64[np.ndarray, "slate"],
     eligible: Bool[np.ndarray, "item"],
     settings: LoggingSettings,

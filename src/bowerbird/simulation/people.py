@@ -46,7 +46,7 @@ _COUNTRIES = (
     ("GB", "en-GB"),
     ("JP", "ja-JP"),
 )
-_SLOT_WEIGHTS = np.array([1.0, 0.9, 0.8, 0.65, 0.55, 0.45])
+_SLOT_WEIGHTS = np.array([1.0, 0.92, 0.85, 0.35, 0.3, 0.25])
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def _drifting(
     swap_at = start + ((end - start) * rng.uniform(0.3, 0.7, size=users)).astype(np.int64)
     long_ago, far_ahead = start - 500 * DAY_US, end + 100 * DAY_US
     rows: list[tuple[int, int, int, int, float, float]] = []
-    first = _SLOT_WEIGHTS[:slots] * rng.uniform(0.85, 1.15, size=(users, slots))
-    last = first * rng.uniform(0.7, 1.3, size=(users, slots))
+    first = _SLOT_WEIGHTS[:slots] * rng.uniform(0.92, 1.08, size=(users, slots))
+    last = first * rng.uniform(0.8, 1.25, size=(users, slots))
     for user in range(users):
         for slot in range(int(count[user])):
             topic, begin_weight, end_weight = int(order[user, slot]), first[user, slot], last[user, slot]

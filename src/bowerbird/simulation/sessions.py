@@ -134,15 +134,26 @@ class Days:
             made.append(_Requests(surface, users[mask], at[mask], table, none if query is None else query))
 
         if feed.any():
-            ask("homefeed", feed, homefeed_weights(known, supply, users[feed], here, policy, rng))
+            ask(
+                "homefeed", feed, homefeed_weights(known, supply, users[feed], here, settings=policy, rng=rng)
+            )
         if search.any():
             intents, texts = self._searches(rng, users[search], here, moment)
             number = np.array([self.journal.query_number(text) for text in texts], dtype=np.int64)
-            ask("search", search, search_weights(known, supply, texts, intents, here, policy), number)
+            ask(
+                "search",
+                search,
+                search_weights(known, supply, texts, intents=intents, eligible=here, settings=policy),
+                number,
+            )
         if related.any():
             ask("related", related, related_weights(known, supply, anchors[related], here, policy))
         if shopping.any():
-            ask("shopping", shopping, homefeed_weights(known, supply, users[shopping], products, policy, rng))
+            ask(
+                "shopping",
+                shopping,
+                homefeed_weights(known, supply, users[shopping], products, settings=policy, rng=rng),
+            )
         return made
 
     def _searches(
@@ -154,7 +165,9 @@ class Days:
     ) -> tuple[Int64[np.ndarray, "slate"], list[str]]:
         """What each person has in mind - an item of one of their interests - and the words they type."""
         supply = self.supply
-        wish = moment.weights[users][:, supply.topic] + 0.01
+        # an interest is wanted as a whole, however many items it has
+        size = np.bincount(supply.topic, weights=here, minlength=len(supply.topics))
+        wish = ((moment.weights[users] + 0.005) / np.maximum(size, 1.0))[:, supply.topic]
         wish[:, ~here] = 0.0
         intents = draw_slates(wish.astype(np.float32), 1, rng).items[:, 0]
         titles, texts = self._titles, []
@@ -199,7 +212,14 @@ class Days:
         interest = moment.weights[users, self.supply.topic[items]]
         affordable = self.supply.affordable[items]
         choice = self.settings.choice
-        return liked, action_probabilities(liked, interest, shown["position"], seen, affordable, choice)
+        return liked, action_probabilities(
+            liked,
+            interest,
+            position=shown["position"],
+            exposures=seen,
+            affordable=affordable,
+            settings=choice,
+        )
 
     def _respond(
         self,

@@ -15,13 +15,13 @@ Positive = Annotated[float, Field(gt=0.0)]
 class ChoiceSettings(Settings):
     """How a person responds to an item in front of them (:mod:`bowerbird.simulation.choice`)."""
 
-    base: float = -4.0
+    base: float = -4.4
     """Utility of an item that touches no interest, in logits."""
-    interest: float = 3.0
+    interest: float = 4.0
     """Logits a full interest (weight 1) in the item's category adds."""
-    neighbourhood: float = 0.5
+    neighbourhood: float = 0.4
     """Logits a full interest in another category of the same group adds."""
-    taste: float = 0.8
+    taste: float = 0.7
     """Logits per unit of agreement between a person's taste and an item's look."""
     quality: float = 0.45
     """Standard deviation of item quality, in logits."""
@@ -37,7 +37,7 @@ class ChoiceSettings(Settings):
     """Probability of a click on an opened item."""
     save: Share = 0.18
     """Probability of a save of an opened item that touches no interest."""
-    save_interest: Share = 0.35
+    save_interest: Share = 0.28
     """How much a full interest adds to the probability of a save."""
     purchase: Share = 0.10
     """Probability that an opened product is bought at the median price."""
@@ -54,11 +54,11 @@ class LoggingSettings(Settings):
     """Share of uniform exploration."""
     popular: Share = 0.30
     """Share of recent popularity; the rest is decayed personal affinity."""
-    half_life_days: Positive = 7.0
+    half_life_days: Positive = 14.0
     """Days after which an opening counts half in popularity and affinity."""
-    noise: float = Field(default=0.4, ge=0.0)
+    noise: float = Field(default=0.8, ge=0.0)
     """Standard deviation of the log-normal noise on a person's affinity to a category."""
-    search: Share = 0.14
+    search: Share = 0.22
     """Share of slates that answer a search."""
     related: Share = 0.16
     """Share of slates that follow an opened item."""

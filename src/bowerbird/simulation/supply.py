@@ -102,7 +102,7 @@ def make_supply(settings: WorldSettings, catalogue: pa.Table, start: int) -> Sup
     campaign = _advertising(rng, settings, product)
     price = np.where(product, np.round(np.exp(rng.normal(3.0, 0.7, size=topic.shape[0])), 2), np.nan)
     originals = _copied(rng, settings, campaign, created_at, start)
-    table = _table(settings, catalogue, topics, topic, created_at, campaign, price)
+    table = _table(settings, catalogue, topics, topic, created_at=created_at, campaign=campaign, price=price)
     table = pa.concat_tables([table, _copies(settings, table, originals, created_at, start)])
     source = np.concatenate([np.arange(topic.shape[0]), originals]).astype(np.int32)
     bags = [words[row] for row in source]
@@ -185,6 +185,7 @@ def _table(
     catalogue: pa.Table,
     topics: tuple[str, ...],
     topic: Int32[np.ndarray, "item"],
+    *,
     created_at: Int64[np.ndarray, "item"],
     campaign: Int64[np.ndarray, "item"],
     price: np.ndarray,

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.sparse as sp
 from jaxtyping import Float32, Int, Int64
+from scipy.sparse.csgraph import connected_components
 
 from bowerbird.errors import NotFoundError
 from bowerbird.simulation.people import Interests
@@ -18,7 +20,7 @@ from bowerbird.simulation.true_preference import TruePreference
 
 __all__ = ["Truth"]
 
-_TABLES = ("people", "interests", "items", "topics", "activity", "duplicates", "spending")
+_TABLES = ("people", "interests", "items", "topics", "activity", "duplicates", "lookalikes", "spending")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Truth:
         topics: ``category, group``.
         activity: ``user_id, states``: one state per day, by name in ``people.STATES``.
         duplicates: ``item_id, original_id, kind``: the planted copies.
+        lookalikes: ``item_id, other_id, difference, mirrored``: catalogue pictures that were nearly equal before.
         spending: ``campaign_id, spent``.
     """
 
@@ -43,6 +46,7 @@ class Truth:
     topics: pa.Table
     activity: pa.Table
     duplicates: pa.Table
+    lookalikes: pa.Table
     spending: pa.Table
 
     def __post_init__(self) -> None:
@@ -95,6 +99,15 @@ class Truth:
         names = self.topics["category"].to_pylist()
         best = np.argsort(-weights, kind="stable")[:k]
         return [(names[row], float(weights[row])) for row in best if weights[row] > 0]
+
+    def duplicate_groups(self) -> Int64[np.ndarray, "item"]:
+        """A group number per item row: items of one group show the same picture, planted or in the catalogue itself."""
+        count = self.items.num_rows
+        pairs = [(self.duplicates, "original_id"), (self.lookalikes, "other_id")]
+        left = np.concatenate([self.item_rows(table["item_id"].to_pylist()) for table, _ in pairs])
+        right = np.concatenate([self.item_rows(table[other].to_pylist()) for table, other in pairs])
+        links = sp.coo_array((np.ones(left.shape[0], dtype=np.int8), (left, right)), shape=(count, count))
+        return connected_components(links, directed=False)[1].astype(np.int64)
 
     def write(self, folder: Path) -> None:
         """Store the truth as Parquet files and the settings as JSON in a folder of its own."""

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int8
 
 from bowerbird.clock import parse_time
 from bowerbird.simulation.advertising import AdSales
+from bowerbird.simulation.lookalikes import lookalikes
 from bowerbird.simulation.near_copies import KINDS
 from bowerbird.simulation.people import STATES, People, activity_states, make_people, users_table
 from bowerbird.simulation.sessions import Days
@@ -103,6 +104,8 @@ def _truth(
     item_ids = supply.items["item_id"].combine_chunks()
     spans = people.interests
     copies = np.flatnonzero(supply.original != np.arange(supply.original.shape[0]))
+    originals = supply.items.num_rows - copies.shape[0]  # copies come last
+    alike = lookalikes(supply.items["image"].slice(0, originals).to_pylist())
     topics = pa.array(supply.topics, pa.string())
     names = pa.array(STATES, pa.string())
     states_list = pa.FixedSizeListArray.from_arrays(names.take(pa.array(states.ravel())), states.shape[1])
@@ -137,6 +140,14 @@ def _truth(
                 "item_id": item_ids.take(pa.array(copies)),
                 "original_id": item_ids.take(pa.array(supply.original[copies])),
                 "kind": pa.array([KINDS[at % len(KINDS)] for at in range(copies.shape[0])], pa.string()),
+            }
+        ),
+        lookalikes=pa.table(
+            {
+                "item_id": item_ids.take(pa.array(alike.first)),
+                "other_id": item_ids.take(pa.array(alike.second)),
+                "difference": alike.difference,
+                "mirrored": alike.mirrored,
             }
         ),
         spending=pa.table({"campaign_id": sales.table()["campaign_id"], "spent": sales.spent}),

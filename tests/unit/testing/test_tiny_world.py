@@ -25,8 +25,12 @@ def test_every_picture_opens() -> None:
 
 def test_every_event_names_an_item_and_a_user_of_the_world() -> None:
     world = tiny_world()
-    assert pc.all(pc.is_in(world.events["item_id"], value_set=world.items["item_id"].combine_chunks())).as_py()
-    assert pc.all(pc.is_in(world.events["user_id"], value_set=world.users["user_id"].combine_chunks())).as_py()
+    assert pc.all(
+        pc.is_in(world.events["item_id"], value_set=world.items["item_id"].combine_chunks())
+    ).as_py()
+    assert pc.all(
+        pc.is_in(world.events["user_id"], value_set=world.users["user_id"].combine_chunks())
+    ).as_py()
 
 
 def test_the_seed_decides_the_catalogue() -> None:
