@@ -6,6 +6,7 @@ scores small, and after the first block only scores above each query's n-th best
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
@@ -74,13 +75,16 @@ class ExactIndex:
         self, queries: Float32[np.ndarray, "query dim"], n: int, mask: Bool[np.ndarray, "row"] | None
     ) -> tuple[Int32[np.ndarray, "query n"], Float32[np.ndarray, "query n"]]:
         best = _Best(queries.shape[0], n)
-        for start in range(0, len(self), _ROWS):
-            inside = slice(start, start + _ROWS)
-            if mask is not None and not mask[inside].any():
+        # the first block sets a bar for each query; after it, fewer queries afford longer blocks
+        longer = _ROWS * (_QUERIES // queries.shape[0])
+        bounds = [0, *range(_ROWS, len(self), longer), len(self)]
+        for start, stop in pairwise(bounds):
+            block = slice(start, stop)
+            if mask is not None and not mask[block].any():
                 continue
-            scores = queries @ self._matrix[inside].T
+            scores = queries @ self._matrix[block].T
             if mask is not None:
-                scores[:, ~mask[inside]] = -np.inf
+                scores[:, ~mask[block]] = -np.inf
             best.offer(scores, start)
         return best.rows, best.scores
 
