@@ -108,18 +108,18 @@ def _product(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise InputError(
             f"{path.name} line {number}: found a {type(record).__name__}, expected one product a line"
         )
-    kept = {
-        name: value for name, value in record.items() if name not in ("price", "description", "categories")
-    }
+    kept = {name: value for name, value in record.items() if name not in ("price", "description", "category")}
+    price = _price(record.get("price"))
     return kept | {
-        "price": _price(record.get("price")),
+        "price": price,
+        "price_text": None if price else as_text(record.get("price")),
         "description": _joined(record.get("description")),
         "category": _category(record),
     }
 
 
 def _price(value: Any) -> str | None:
-    """``$1,299.00`` (2018) or 12.99 (2014); ranges and style sheets that stand there are no price."""
+    """``$1,299.00`` (2018) or 12.99 (2014); ranges and style sheets that stand there are none."""
     text = str(value).strip().removeprefix("$").replace(",", "") if value is not None else ""
     return text if text.replace(".", "", 1).isdigit() else None
 

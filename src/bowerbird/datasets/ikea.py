@@ -109,7 +109,9 @@ def _rooms(table: pa.Table, pairs: pa.Table) -> pa.Table:
 def _title(name: pa.Array) -> pa.Array:
     """``ikea-a-bed-that-folds__1364.jpg`` as ``a bed that folds``: the photo's name is its only text."""
     slug = pc.replace_substring_regex(name, r"^.*/(ikea-)?|__?\d.*$|\.\w+$|-\d+(-s\d)?(\.\w+)?$", "")
-    return pc.replace_substring_regex(slug, r"[-_]+", " ")
+    words = pc.replace_substring_regex(slug, r"[-_]+", " ")
+    worded = pc.match_substring_regex(words, "[a-z]")  # some are only a number
+    return pc.if_else(worded, words, pa.scalar(None, pa.string()))
 
 
 def _picture_names(folder: ImageFolder) -> list[str]:
@@ -135,5 +137,5 @@ def _folder_items(path: Path) -> Iterator[SourceTable]:
             }
         )
         if label == "room":
-            table = shaped(table, {}, {"title": _title(table.column("image"))})
+            table = shaped(table, {}, {"title": _title(texts(table.column("image")))})
         yield SourceTable("items", table, start.rstrip("/"))

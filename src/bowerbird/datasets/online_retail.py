@@ -22,7 +22,7 @@ from typing import final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bowerbird.datasets.columns import mask, numbers, texts, times
+from bowerbird.datasets.columns import integers, mask, numbers, texts, times
 from bowerbird.datasets.import_batch import Picture, SourceTable
 from bowerbird.datasets.published import Published, joined, lenient_csv, shaped, source, whole
 
@@ -89,12 +89,19 @@ def _cleaned(table: pa.Table) -> pa.Table:
     added = {
         "ts": _dates(table.column("ts")),
         "stock_code": texts(table.column("stock_code")),
+        "customer_id": _customers(table.column("customer_id")),
         "unit_price": price,
         "action": pc.if_else(pc.fill_null(cancelled, False), "return", "purchase"),
         "value": pc.round(pc.multiply(quantity, price), 4),  # money: no binary dust in the sums
     }
     names = {"ts": "at_us", "stock_code": "item_id", "customer_id": "user_id"}
     return shaped(shaped(table, {}, added), names)
+
+
+def _customers(column: pa.ChunkedArray) -> pa.Array:
+    """Customer numbers as text; files written by way of floats have 17850.0 for 17850."""
+    whole_numbers, bad = integers(column)
+    return pc.if_else(pa.array(bad), texts(column), whole_numbers.cast(pa.string()))
 
 
 def _dates(column: pa.ChunkedArray) -> pa.Array:

@@ -93,7 +93,8 @@ def source(
         part: set where one file gives two tables of a kind, so that their rows and ids stay apart.
     """
     label = f"{path.name} ({part})" if part else path.name
-    return SourceTable(kind, table, label, f"{digest(path)}{part[:1]}", refusals)
+    mark = "-".join([digest(path), *part.split()])
+    return SourceTable(kind, table, label, mark, refusals)
 
 
 def shaped(
@@ -149,8 +150,8 @@ def separated(path: Path, names: Sequence[str], separator: str) -> Iterator[pa.T
         InputError: a line has another number of cells.
     """
     rows: list[list[str]] = []
-    with open_bytes(path) as file:
-        for number, line in enumerate(io.TextIOWrapper(file, encoding=encoding_of(path)), start=1):
+    with _open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             cells = line.rstrip("\r\n").split(separator)
@@ -176,8 +177,8 @@ def lenient_csv(path: Path, join_rest: bool = False) -> Iterator[pa.Table]:
     Raises:
         InputError: a line has too few cells, or too many.
     """
-    with open_bytes(path) as file:
-        lines = csv.reader(io.TextIOWrapper(file, encoding=encoding_of(path), newline=""))
+    with _open_text(path) as file:
+        lines = csv.reader(file)
         names = [name.strip() for name in next(lines, [])]
         if not names:
             raise InputError(f"{path.name}: the file is empty; expected a header line")
@@ -236,6 +237,11 @@ def looked_up(keys: Column, found: Mapping[str, str]) -> pa.Array:
 def joined(parts: Iterator[pa.Table]) -> pa.Table:
     """One table of parts of the same columns."""
     return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _open_text(path: Path) -> io.TextIOWrapper:
+    encoding = encoding_of(path)
+    return io.TextIOWrapper(open_bytes(path), encoding=encoding, newline="")
 
 
 def _text_table(rows: list[list[str]], names: Sequence[str]) -> pa.Table:
