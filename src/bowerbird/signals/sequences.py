@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from bowerbird.clock import DAY_US
 from bowerbird.config import Settings
 from bowerbird.errors import InputError, did_you_mean
-from bowerbird.records.event import ACTION_CODE, ACTIONS, POSITIVE_ACTIONS, Events
+from bowerbird.records.event import ACTION_CODE, ACTIONS, EVENT_SCHEMA, POSITIVE_ACTIONS, Events
 from bowerbird.records.history import History
 from bowerbird.records.vocabulary import Vocabulary
 from bowerbird.signals.tracks import Steps, Track
@@ -61,6 +61,7 @@ class Sequences:
         positives: steps with a positive action: histories.
         impressions: what was shown.
         hides: what was refused.
+        sought: the part of the impressions that answered the person's own query.
         activity: every event of a person, with or without item; events of unknown items are not here.
         unknown_users: events left out because the user is not in the vocabulary.
         unknown_items: events of known users left out because the item is not in the vocabulary.
@@ -81,6 +82,7 @@ class Sequences:
     positives: Track
     impressions: Track
     hides: Track
+    sought: Track
     activity: Track
     unknown_users: int = 0
     unknown_items: int = 0
@@ -100,7 +102,7 @@ class Sequences:
         Cost: O(n log n) time, O(n) memory.
         """
         none = Track.of(_no_steps(), len(users))
-        empty = Sequences(users, items, settings or SequenceSettings(), none, none, none, none)
+        empty = Sequences(users, items, settings or SequenceSettings(), none, none, none, none, none)
         return empty.appended(events)
 
     def appended(self, events: Events) -> Sequences:
@@ -150,6 +152,15 @@ class Sequences:
             else History.empty()
         )
 
+    def answered(self, user_row: int, as_of: int, days: int | float) -> History:
+        """The part of :meth:`impressed` that answered the person's own query: what they look for."""
+        since = as_of - round(days * DAY_US)
+        return (
+            _steps_of(self.sought, self.sought.span(user_row, as_of, since))
+            if user_row >= 0
+            else History.empty()
+        )
+
     def refused(self, user_row: int, as_of: int) -> History:
         """:meth:`hidden` with times."""
         return _steps_of(self.hides, self.hides.span(user_row, as_of)) if user_row >= 0 else History.empty()
@@ -169,7 +180,7 @@ class Sequences:
     def fingerprint(self) -> str:
         """A hash of settings and arrays: equal fingerprints mean equal bytes."""
         digest = hashlib.blake2b(self.settings.fingerprint().encode(), digest_size=16)
-        for track in (self.positives, self.impressions, self.hides, self.activity):
+        for track in (self.positives, self.impressions, self.hides, self.sought, self.activity):
             for array in (track.offsets, track.rows, track.at, track.actions):
                 digest.update(str(array.shape).encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
@@ -186,6 +197,7 @@ class Sequences:
             self.positives.merged(steps.where(liked)),
             self.impressions.merged(steps.where(seen)),
             self.hides.merged(steps.where(refused)),
+            self.sought.merged(steps.where(seen & steps.asked)),
             self.activity.merged(steps),
             self.unknown_users + unknown_users,
             self.unknown_items + unknown_items,
@@ -200,6 +212,7 @@ class Sequences:
             self.positives.of_one(user_row),
             self.impressions.of_one(user_row),
             self.hides.of_one(user_row),
+            self.sought.of_one(user_row),
             self.activity.of_one(user_row),
         )
 
@@ -241,7 +254,7 @@ class OnlineSequence:
         self.unknown_items += unknown_items
         for user_row in np.unique(steps.users).tolist():
             own = steps.where(steps.users == user_row)
-            alone = Steps(np.zeros(len(own), np.int32), own.rows, own.at, own.actions)
+            alone = Steps(np.zeros(len(own), np.int32), own.rows, own.at, own.actions, own.asked)
             before = self._touched.get(user_row)
             before = self._batch._of_one(user_row) if before is None else before
             self._touched[user_row] = before._with(alone)
@@ -260,6 +273,11 @@ class OnlineSequence:
         """See :meth:`Sequences.impressed`."""
         sequences, row = self._read(user_row)
         return sequences.impressed(row, as_of, days)
+
+    def answered(self, user_row: int, as_of: int, days: int | float) -> History:
+        """See :meth:`Sequences.answered`."""
+        sequences, row = self._read(user_row)
+        return sequences.answered(row, as_of, days)
 
     def refused(self, user_row: int, as_of: int) -> History:
         """See :meth:`Sequences.refused`."""
@@ -294,7 +312,10 @@ def known_steps(events: Events, users: Vocabulary, items: Vocabulary) -> tuple[S
     has_item = pc.is_valid(item_column).to_numpy()
     known_user = user_rows >= 0
     strange_item = known_user & has_item & (item_rows < 0)
-    steps = Steps(user_rows, item_rows, events.at, events.action_codes).where(known_user & ~strange_item)
+    asked = pc.greater(pc.utf8_length(pc.fill_null(events.table.column("query"), "")), 0).to_numpy()
+    steps = Steps(user_rows, item_rows, events.at, events.action_codes, asked).where(
+        known_user & ~strange_item
+    )
     return steps, int((~known_user).sum()), int(strange_item.sum())
 
 
@@ -312,4 +333,4 @@ def _steps_of(track: Track, span: slice) -> History:
 
 
 def _no_steps() -> Steps:
-    return Steps(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int8))
+    return known_steps(Events(EVENT_SCHEMA.empty_table()), Vocabulary("user", ()), Vocabulary("item", ()))[0]

@@ -23,16 +23,18 @@ class Steps:
         rows: item rows; -1 for an event without item.
         at: times, microseconds UTC, in any order.
         actions: codes into :data:`bowerbird.records.event.ACTIONS`.
+        asked: whether the event belongs to an answer to the person's own words.
     """
 
     users: Int32[np.ndarray, "n"]
     rows: Int32[np.ndarray, "n"]
     at: Int64[np.ndarray, "n"]
     actions: Int8[np.ndarray, "n"]
+    asked: Bool[np.ndarray, "n"]
 
     def where(self, keep: Bool[np.ndarray, "n"]) -> Steps:
         """The marked steps."""
-        return Steps(self.users[keep], self.rows[keep], self.at[keep], self.actions[keep])
+        return Steps(self.users[keep], self.rows[keep], self.at[keep], self.actions[keep], self.asked[keep])
 
     def __len__(self) -> int:
         return self.users.shape[0]
@@ -51,7 +53,7 @@ class Track:
     Example:
         >>> steps = Steps(
         ...     np.array([1, 0, 1], np.int32), np.array([7, 8, 9], np.int32),
-        ...     np.array([20, 5, 10]), np.zeros(3, np.int8),
+        ...     np.array([20, 5, 10]), np.zeros(3, np.int8), np.zeros(3, bool),
         ... )
         >>> track = Track.of(steps, users=2)
         >>> track.rows.tolist(), track.offsets.tolist()

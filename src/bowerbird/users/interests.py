@@ -6,7 +6,6 @@ place, so that broad categories do not win by size and heavily shown ones do not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,8 +17,8 @@ from bowerbird.clock import DAY_US
 from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.records.history import History
-from bowerbird.signals.sequences import Sequences
-from bowerbird.users.long_term import ACTION_STRENGTH, action_table, require_past
+from bowerbird.signals.sequences import OnlineSequence, Sequences
+from bowerbird.users.long_term import action_table, require_past
 
 
 @runtime_checkable
@@ -51,48 +50,55 @@ class ItemLabels(Protocol):
 class InterestSettings(Settings):
     """How events become interests."""
 
-    half_life_days: float = Field(default=45.0, gt=0)
+    half_life_days: float = Field(default=60.0, gt=0)
     """Age at which an event counts half."""
+    closeup: float = Field(default=1.0, ge=0)
+    """Weight of opening an item; also of a rating."""
+    click: float = Field(default=0.5, ge=0)
+    """Weight of following it outward."""
+    save: float = Field(default=1.0, ge=0)
+    """Weight of keeping or buying it, on top of the opening that came before."""
+    answer: float = Field(default=0.25, ge=0)
+    """Weight of each item of an answer to the person's own query: the words say what they want."""
+    hide: float = Field(default=1.0, ge=0)
+    """Weight a hide takes back."""
+    prior: float = Field(default=1.0, gt=0)
+    """Strength of the belief that nothing is special, in events: larger asks for more evidence."""
     least_evidence: int = Field(default=3, ge=1)
     """Events an interest must rest on to be reported."""
-    least_lift: float = Field(default=1.0, ge=0)
-    """Engagement over what was expected, shrunken, that an interest must exceed."""
-    prior: float = Field(default=3.0, gt=0)
-    """Strength of the belief in lift 1, in expected events: larger asks for more evidence."""
-    hide_weight: float = Field(default=1.0, ge=0)
-    """Positive events that one hide takes back."""
     window_days: float = Field(default=180.0, gt=0)
-    """How far back impressions count."""
+    """How far back impressions and answers count."""
     most: int = Field(default=20, ge=1)
     """Interests reported."""
 
-
-@dataclass(frozen=True)
-class ExpectedRates:
-    """What to expect of somebody nothing is known of.
-
-    Args:
-        popularity: per node, the share of everybody's positive events that touch it, in [0, 1].
-        response: per node, positive weight per impression over everybody, shrunken to the overall rate; all 0 where
-            the log has no impressions.
-    """
-
-    popularity: Float64[np.ndarray, "node"]
-    response: Float64[np.ndarray, "node"]
+    def strength(self) -> Float64[np.ndarray, "action"]:
+        """Weights by action code."""
+        kept = dict.fromkeys(("save", "purchase", "add_to_cart"), self.save)
+        return action_table({"closeup": self.closeup, "rate": self.closeup, "click": self.click, **kept})
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """What a person was shown and what they refused: the other side of their history."""
+    """What a person was shown, looked for and refused: the other side of their history."""
 
     impressions: History = field(default_factory=History.empty)
+    answers: History = field(default_factory=History.empty)
+    """The impressions that answered the person's own query; they are among the impressions too."""
     hides: History = field(default_factory=History.empty)
 
     @staticmethod
-    def of(sequences: Sequences, user_row: int, as_of: int, settings: InterestSettings) -> Exposure:
+    def of(
+        sequences: Sequences | OnlineSequence,
+        user_row: int,
+        as_of: int,
+        settings: InterestSettings | None = None,
+    ) -> Exposure:
         """The exposure of one person strictly before ``as_of``."""
+        days = (InterestSettings() if settings is None else settings).window_days
         return Exposure(
-            sequences.impressed(user_row, as_of, settings.window_days), sequences.refused(user_row, as_of)
+            sequences.impressed(user_row, as_of, days),
+            sequences.answered(user_row, as_of, days),
+            sequences.refused(user_row, as_of),
         )
 
 
@@ -110,118 +116,136 @@ class ProfiledInterest:
     """Engagement over expectation, shrunken towards 1."""
     evidence: History
     """The positive events under the node, oldest first."""
+    searched_at: Int64[np.ndarray, "search"]
+    """Times of the person's searches that were answered mostly from the node, microseconds UTC."""
 
 
-def expected_rates(
-    sequences: Sequences,
-    labels: ItemLabels,
-    as_of: int,
-    settings: InterestSettings | None = None,
-    strength: Mapping[str, float] = ACTION_STRENGTH,
-) -> ExpectedRates:
-    """The base rates of a log strictly before ``as_of``.
+def node_popularity(
+    sequences: Sequences, labels: ItemLabels, as_of: int, settings: InterestSettings | None = None
+) -> Float64[np.ndarray, "node"]:
+    """Per node, the share of everybody's engagement before ``as_of`` that falls under it, in [0, 1].
 
-    Cost: O(events * labels per item).
+    What to expect of somebody nothing is known of.
+
+    Cost: O(positive events * labels per item).
     """
     settings = InterestSettings() if settings is None else settings
-    since = as_of - round(settings.window_days * DAY_US)
-    positives, shown = sequences.positives, sequences.impressions
-    past = (positives.at < as_of) & (positives.at >= since)
-    weights = action_table(strength)[positives.actions[past]]
-    engaged = _rolled_up(labels, positives.rows[past], weights)
-    seen = (shown.at < as_of) & (shown.at >= since)
-    impressions = _rolled_up(labels, shown.rows[seen], np.ones(int(seen.sum())))
-    total, total_shown = float(weights.sum()), int(seen.sum())
-    popularity = engaged / total if total > 0 else np.zeros_like(engaged)
-    if total_shown == 0:
-        return ExpectedRates(popularity, np.zeros_like(engaged))
-    overall = total / total_shown
-    # a node shown a hundred times is believed as much as the overall rate
-    return ExpectedRates(popularity, (engaged + 100 * overall) / (impressions + 100))
+    positives = sequences.positives
+    past = (positives.at < as_of) & (positives.at >= as_of - round(settings.window_days * DAY_US))
+    weights = settings.strength()[positives.actions[past]]
+    total = float(weights.sum())
+    return _rolled_up(labels, positives.rows[past], weights) / (total if total > 0 else 1.0)
 
 
 def interest_profile(
     history: History,
     labels: ItemLabels,
     as_of: int,
-    rates: ExpectedRates,
+    popularity: Float64[np.ndarray, "node"],
     exposure: Exposure | None = None,
     *,
     settings: InterestSettings | None = None,
-    strength: Mapping[str, float] = ACTION_STRENGTH,
 ) -> tuple[ProfiledInterest, ...]:
     """A person's interests at a time, strongest first.
 
-    Per node ``c``: engagement ``a_c = sum_s w_s label(s, c) - hide_weight * hides_c`` (not below 0), with
-    ``w = strength(action) * 2^(-age / half_life)``; expectation ``e_c`` is what the same impressions bring from
-    everybody, ``sum_i d_i response_c label(i, c)``, or without impressions ``popularity_c``; both scaled to the
-    person's own total. Unanswered impressions so count against a node. ``lift_c = (a_c + prior) / (e_c + prior)``, the
-    mean of a Gamma posterior; the weight is ``log(lift_c)`` as a share. A node is left out when a node below it is
-    reported.
+    Per node ``c``, with ``d = 2^(-age / half_life)``:
+
+    - engagement ``a_c = sum_s strength(action_s) d_s label(s, c) + answer * sum_answers d label - hide * sum_hides d label``,
+      not below 0;
+    - expectation ``e_c = A (popularity_c + exposed_c) / 2``, where ``A`` is the engagement with anything and ``exposed_c``
+      is the share of the person's impressions under ``c`` (answers apart); without impressions popularity alone.
+      Impressions without response so count against a node, and broad nodes do not win by size;
+    - ``lift_c = (a_c + prior) / (e_c + prior)``; the strength is ``a_c log(lift_c)``, how surprising that much engagement
+      is (the G-test's term), and the weight is the strength as a share.
+
+    A node is reported with at least ``least_evidence`` events, lift above 1, and no reported node below it.
 
     Args:
         history: positive actions, all before ``as_of``.
         labels: interests of the items.
         as_of: the time of reading, microseconds UTC.
-        rates: of the whole log at the same time.
-        exposure: what was shown and refused; nothing when absent.
+        popularity: :func:`node_popularity` at the same time.
+        exposure: what was shown, looked for and refused; nothing when absent.
         settings: the defaults when absent.
-        strength: weight per action name.
-
-    Returns:
-        Interests with at least ``least_evidence`` events each.
 
     Raises:
-        InputError: a step is at or after ``as_of``, or rates and labels are of different trees.
+        InputError: a step is at or after ``as_of``, or popularity and labels are of different trees.
     """
     settings = InterestSettings() if settings is None else settings
     exposure = Exposure() if exposure is None else exposure
-    for steps in (history, exposure.impressions, exposure.hides):
+    for steps in (history, exposure.impressions, exposure.answers, exposure.hides):
         require_past(steps, as_of)
-    if rates.popularity.shape[0] != len(labels.node_paths):
+    if popularity.shape[0] != len(labels.node_paths):
         raise InputError(
-            f"interest profile: base rates of {rates.popularity.shape[0]} nodes for labels of "
-            f"{len(labels.node_paths)}; compute them from the same labels"
+            f"interest profile: popularity of {popularity.shape[0]} nodes for labels of {len(labels.node_paths)}; "
+            "compute it from the same labels"
         )
-    if len(history) == 0:
-        return ()
-    lift = _lift(history, labels, rates, exposure, settings, action_table(strength), as_of)
-    touched = np.bincount(_labels(labels, history.rows)[1], minlength=lift.shape[0])
-    good = np.flatnonzero((touched >= settings.least_evidence) & (lift > settings.least_lift))
-    good = _most_specific(good, labels.node_parents)
-    best = good[np.argsort(-lift[good], kind="stable")][: settings.most]
-    logs = np.log(np.maximum(lift[best] / max(settings.least_lift, 1e-9), 1 + 1e-9))
-    return tuple(
-        _profiled(int(node), float(weight), float(lift[node]), history, labels)
-        for node, weight in zip(best, logs / max(float(logs.sum()), 1e-300), strict=True)
+    engaged, expected = _engagement(history, labels, as_of, popularity, exposure, settings=settings)
+    lift = (engaged + settings.prior) / (expected + settings.prior)
+    evidence = _evidence(history, labels)
+    searches = _searches(exposure.answers, labels)
+    counted = np.bincount(evidence[1], minlength=lift.shape[0]) + np.bincount(
+        searches[1], minlength=lift.shape[0]
     )
+    good = np.flatnonzero((counted >= settings.least_evidence) & (lift > 1.0))
+    good = _most_specific(good, labels.node_parents)
+    strength = engaged * np.log(lift)
+    best = good[np.argsort(-strength[good], kind="stable")][: settings.most]
+    total = float(strength[best].sum())
+    found = []
+    for node in best.tolist():
+        own, path = evidence[0][evidence[1] == node], labels.node_paths[node]
+        steps = History(history.rows[own], history.at[own], history.actions[own])
+        name, weight = path.rpartition("/")[2], float(strength[node]) / total
+        found.append(
+            ProfiledInterest(path, name, weight, float(lift[node]), steps, searches[0][searches[1] == node])
+        )
+    return tuple(found)
 
 
-def _lift(
+def _engagement(
     history: History,
     labels: ItemLabels,
-    rates: ExpectedRates,
-    exposure: Exposure,
-    settings: InterestSettings,
-    table: Float64[np.ndarray, "action"],
     as_of: int,
-) -> Float64[np.ndarray, "node"]:
-    def decay(at: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
-        return np.exp2(-((as_of - at) / DAY_US) / settings.half_life_days)
+    popularity: Float64[np.ndarray, "node"],
+    exposure: Exposure,
+    *,
+    settings: InterestSettings,
+) -> tuple[Float64[np.ndarray, "node"], Float64[np.ndarray, "node"]]:
+    """Engagement and expected engagement per node."""
 
-    weights = table[history.actions] * decay(history.at)
-    engaged = _rolled_up(labels, history.rows, weights)
-    hides = _rolled_up(labels, exposure.hides.rows, settings.hide_weight * decay(exposure.hides.at))
-    shown = _rolled_up(labels, exposure.impressions.rows, decay(exposure.impressions.at))
-    expected = shown * rates.response
-    anything = (
-        float(decay(exposure.impressions.at).sum() * rates.response.mean()) if rates.response.any() else 0.0
-    )
-    if anything > 0:
-        expected = expected * (float(weights.sum()) / anything)
-    else:
-        expected = float(weights.sum()) * rates.popularity
-    return (np.maximum(engaged - hides, 0) + settings.prior) / (expected + settings.prior)
+    def decay(steps: History) -> Float64[np.ndarray, "step"]:
+        return np.exp2(-((as_of - steps.at) / DAY_US) / settings.half_life_days)
+
+    weights = settings.strength()[history.actions] * decay(history)
+    answer_weights = settings.answer * decay(exposure.answers)
+    answers = _rolled_up(labels, exposure.answers.rows, answer_weights)
+    engaged = _rolled_up(labels, history.rows, weights) + answers
+    engaged -= _rolled_up(labels, exposure.hides.rows, settings.hide * decay(exposure.hides))
+    anything = float(weights.sum() + answer_weights.sum())
+    shown = _rolled_up(labels, exposure.impressions.rows, decay(exposure.impressions))
+    shown -= _rolled_up(labels, exposure.answers.rows, decay(exposure.answers))
+    total_shown = float(decay(exposure.impressions).sum() - decay(exposure.answers).sum())
+    share = (popularity + np.maximum(shown, 0) / total_shown) / 2 if total_shown > 1e-9 else popularity
+    return np.maximum(engaged, 0), anything * share
+
+
+def _evidence(history: History, labels: ItemLabels) -> tuple[Int64[np.ndarray, "n"], Int32[np.ndarray, "n"]]:
+    """Which steps of a history fall under which nodes."""
+    steps, nodes, _ = _labels(labels, history.rows)
+    return steps, nodes
+
+
+def _searches(answers: History, labels: ItemLabels) -> tuple[Int64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
+    """The times of searches and the nodes that hold at least half of their answers."""
+    times, search, size = np.unique(answers.at, return_inverse=True, return_counts=True)
+    steps, nodes, _ = _labels(labels, answers.rows)
+    pairs, count = np.unique(search[steps] * len(labels.node_paths) + nodes, return_counts=True)
+    if pairs.size == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    of, node = np.divmod(pairs, len(labels.node_paths))
+    mostly = 2 * count >= size[of]
+    return times[of[mostly]], node[mostly]
 
 
 def _labels(
@@ -254,13 +278,3 @@ def _most_specific(
             above.add(parent)
             parent = int(parents[parent])
     return nodes[[node not in above for node in nodes.tolist()]] if nodes.size else nodes
-
-
-def _profiled(
-    node: int, weight: float, lift: float, history: History, labels: ItemLabels
-) -> ProfiledInterest:
-    steps, nodes, _ = _labels(labels, history.rows)
-    own = steps[nodes == node]
-    path = labels.node_paths[node]
-    evidence = History(history.rows[own], history.at[own], history.actions[own])
-    return ProfiledInterest(path, path.rpartition("/")[2], weight, lift, evidence)

@@ -32,6 +32,7 @@ def events(facts: list[Fact]) -> Events:
                 "user_id": pa.array(columns[1], pa.string()),
                 "item_id": pa.array(columns[2], pa.string()),
                 "action": pa.array(columns[3], pa.string()),
+                "query": pa.array(["words" if item == "i3" else None for item in columns[2]], pa.string()),
             }
         )
     )
@@ -54,8 +55,20 @@ def built(log: list[Fact], **settings: object) -> Sequences:
 
 def answers(sequences: Sequences | OnlineSequence, user: int, as_of: int) -> list[bytes]:
     history = sequences.history(user, as_of)
-    arrays = (history.rows, history.at, history.actions, sequences.shown(user, as_of))
-    return [a.tobytes() for a in (*arrays, sequences.hidden(user, as_of), sequences.times(user, as_of))]
+    arrays = [
+        history.rows,
+        history.at,
+        history.actions,
+        sequences.shown(user, as_of),
+        sequences.hidden(user, as_of),
+    ]
+    for steps in (
+        sequences.impressed(user, as_of, 1),
+        sequences.answered(user, as_of, 1),
+        sequences.refused(user, as_of),
+    ):
+        arrays += [steps.rows, steps.at]
+    return [array.tobytes() for array in (*arrays, sequences.times(user, as_of))]
 
 
 def test_a_history_holds_positive_actions_strictly_before_as_of_oldest_first():
@@ -94,10 +107,23 @@ def test_hidden_items_are_remembered_for_ever():
     assert built(log).hidden(0, as_of=0).tolist() == []
 
 
+def test_what_answered_a_query_is_what_the_person_looks_for():
+    log = [
+        (1, "u0", "i3", "impression"),
+        (2, "u0", "i1", "impression"),
+        (3, "u0", "i3", "save"),
+        (4, "u0", "i3", "hide"),
+    ]
+    sequences = built(log)
+    assert sequences.impressed(0, as_of=5, days=1).at.tolist() == [1, 2]
+    assert sequences.answered(0, as_of=5, days=1).at.tolist() == [1]
+    assert sequences.refused(0, as_of=5).at.tolist() == [4]
+
+
 def test_nobody_has_empty_answers():
     sequences = built([(0, "u0", "i3", "hide")])
-    assert answers(sequences, -1, 100) == [b""] * 6
-    assert answers(sequences, 2, 100) == [b""] * 6
+    assert answers(sequences, -1, 100) == [b""] * 12
+    assert answers(sequences, 2, 100) == [b""] * 12
 
 
 def test_events_of_strangers_and_unknown_items_are_left_out_and_counted():

@@ -12,7 +12,13 @@ from bowerbird.signals.tracks import Steps, Track
 def steps(facts: list[tuple[int, int]]) -> Steps:
     users = np.array([user for user, _ in facts], np.int32)
     at = np.array([at for _, at in facts], np.int64)
-    return Steps(users, np.arange(len(facts), dtype=np.int32), at, np.zeros(len(facts), np.int8))
+    return Steps(
+        users,
+        np.arange(len(facts), dtype=np.int32),
+        at,
+        np.zeros(len(facts), np.int8),
+        np.zeros(len(facts), bool),
+    )
 
 
 pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 6)), max_size=30)

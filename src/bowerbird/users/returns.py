@@ -1,0 +1,208 @@
+"""Will a person come back in the next seven days? A small logistic model on recency and frequency.
+
+It is trained point-in-time: at each of several past moments the inputs use events before it and the label events in
+the seven days after it, all of them before ``as_of``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+from pydantic import Field
+
+from bowerbird.clock import DAY_US
+from bowerbird.config import Settings
+from bowerbird.errors import NotReadyError
+from bowerbird.metrics.calibration import auc
+from bowerbird.signals.sequences import Sequences
+from bowerbird.users.states import Activity
+
+INPUTS = (
+    "last_days",
+    "first_days",
+    "active_7",
+    "active_28",
+    "active_90",
+    "events_7",
+    "events_28",
+    "gap_ratio",
+)
+"""What the model reads, all as logarithms of one plus the value but the last."""
+
+
+class ReturnSettings(Settings):
+    """How the return model is trained."""
+
+    horizon_days: int = Field(default=7, ge=1, le=90)
+    """Coming back means an event within this many days."""
+    step_days: int = Field(default=7, ge=1)
+    """Distance between the moments examples are taken at."""
+    most_moments: int = Field(default=8, ge=2, le=100)
+    """Newest moments used."""
+    l2: float = Field(default=1.0, gt=0)
+    """Ridge penalty on the standardised weights."""
+
+
+@dataclass(frozen=True)
+class ReturnModel:
+    """A fitted return model.
+
+    Args:
+        settings: how it was trained.
+        mean: of each input over the examples.
+        scale: standard deviation of each input.
+        weights: of the standardised inputs; the intercept is the last.
+        examples: number of examples of the final fit.
+        positives: how many of them came back.
+        auc: on the newest moment, by a model fitted to the older ones only; NaN when all its outcomes agree.
+    """
+
+    settings: ReturnSettings
+    mean: Float64[np.ndarray, "input"]
+    scale: Float64[np.ndarray, "input"]
+    weights: Float64[np.ndarray, "input_and_one"]
+    examples: int
+    positives: int
+    auc: float
+
+    @staticmethod
+    def fitted(sequences: Sequences, as_of: int, settings: ReturnSettings | None = None) -> ReturnModel:
+        """The model of a log strictly before ``as_of``. No randomness: equal logs give equal bytes.
+
+        Raises:
+            NotReadyError: the log is too short for two moments with full outcomes, or everybody did the same.
+
+        Cost: O(moments * events).
+        """
+        settings = ReturnSettings() if settings is None else settings
+        moments = _moments(sequences, as_of, settings)
+        tables = [_examples(sequences, moment, settings) for moment in moments]
+        held_out = _held_out_auc(tables, settings.l2)
+        inputs = np.concatenate([table[0] for table in tables])
+        came = np.concatenate([table[1] for table in tables])
+        if came.all() or not came.any():
+            raise NotReadyError(
+                f"return model: all {came.shape[0]} examples have the same outcome; a log with people who come back "
+                "and people who do not is needed"
+            )
+        mean, scale = _standard(inputs)
+        weights = logistic_weights((inputs - mean) / scale, came, settings.l2)
+        return ReturnModel(settings, mean, scale, weights, came.shape[0], int(came.sum()), held_out)
+
+    def probabilities(self, sequences: Sequences, as_of: int) -> Float32[np.ndarray, "user"]:
+        """Probability of an event within the horizon after ``as_of``, per person.
+
+        People without any event before ``as_of`` get 0: nothing says they will come.
+        """
+        activity = Activity.of(sequences, as_of)
+        inputs = (_inputs(activity) - self.mean) / self.scale
+        chance = _sigmoid(inputs @ self.weights[:-1] + self.weights[-1])
+        return np.where(activity.seen, chance, 0.0).astype(np.float32)
+
+
+def return_probability(
+    sequences: Sequences, as_of: int, settings: ReturnSettings | None = None
+) -> Float32[np.ndarray, "user"]:
+    """Probability that each person is active in the next seven days, by a model fitted to the past of ``as_of``.
+
+    Raises:
+        NotReadyError: see :meth:`ReturnModel.fitted`.
+    """
+    return ReturnModel.fitted(sequences, as_of, settings).probabilities(sequences, as_of)
+
+
+def logistic_weights(
+    inputs: Float64[np.ndarray, "n input"], outcomes: Bool[np.ndarray, "n"], l2: int | float
+) -> Float64[np.ndarray, "input_and_one"]:
+    """Ridge logistic regression by iteratively reweighted least squares (Newton's method).
+
+    Minimises ``sum log(1 + exp(-(2y - 1)(x w + b))) + l2 / 2 ||w||^2``; the intercept is not penalised.
+
+    Args:
+        inputs: standardised.
+        outcomes: what happened.
+        l2: penalty, above 0, which keeps the system solvable for separable outcomes.
+
+    Returns:
+        Weights, the intercept last.
+
+    Source: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", 4.4.1, with a ridge term.
+    """
+    design = np.concatenate([inputs, np.ones((inputs.shape[0], 1))], axis=1)
+    penalty = np.full(design.shape[1], float(l2))
+    penalty[-1] = 1e-9  # only against a singular system
+    weights = np.zeros(design.shape[1])
+    for _ in range(50):
+        chance = _sigmoid(design @ weights)
+        gradient = design.T @ (chance - outcomes) + penalty * weights
+        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights - step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-300))  # long steps overshoot
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    return weights
+
+
+def _moments(sequences: Sequences, as_of: int, settings: ReturnSettings) -> list[int]:
+    """Times of examples, oldest first; each outcome is complete before ``as_of``."""
+    at = sequences.activity.at[sequences.activity.at < as_of]
+    newest = as_of - settings.horizon_days * DAY_US
+    first = int(at.min()) + settings.horizon_days * DAY_US if at.size else as_of
+    step = settings.step_days * DAY_US
+    moments = [newest - back * step for back in range(settings.most_moments) if newest - back * step > first]
+    if len(moments) < 2:
+        least = 2 * settings.horizon_days + settings.step_days
+        days = (as_of - int(at.min())) / DAY_US if at.size else 0.0
+        raise NotReadyError(
+            f"return model: the log covers {days:.1f} days before as_of; more than {least} are needed; "
+            "import older events or ask again later"
+        )
+    return moments[::-1]
+
+
+def _examples(
+    sequences: Sequences, moment: int, settings: ReturnSettings
+) -> tuple[Float64[np.ndarray, "n input"], Bool[np.ndarray, "n"]]:
+    activity = Activity.of(sequences, moment)
+    track, until = sequences.activity, moment + settings.horizon_days * DAY_US
+    after = (track.at >= moment) & (track.at < until)
+    came = np.bincount(track.owners()[after], minlength=len(sequences.users)) > 0
+    return _inputs(activity)[activity.seen], came[activity.seen]
+
+
+def _inputs(activity: Activity) -> Float64[np.ndarray, "user input"]:
+    last = np.where(activity.seen, activity.last_days, 0.0)
+    first = np.where(activity.seen, activity.first_days, 0.0)
+    # the gap since the last visit in units of the person's own usual gap: lateness
+    usual = np.minimum(first, 90.0) / np.maximum(activity.active[:, 2], 1)
+    counts: Int64[np.ndarray, "user 5"] = np.concatenate([activity.active, activity.events], axis=1)
+    logs = np.log1p(np.concatenate([last[:, None], first[:, None], counts], axis=1))
+    late = np.minimum(last / np.maximum(usual, 0.1), 10.0)
+    return np.concatenate([logs, late[:, None]], axis=1)
+
+
+def _held_out_auc(
+    tables: list[tuple[Float64[np.ndarray, "_ input"], Bool[np.ndarray, "_"]]], l2: int | float
+) -> float:
+    inputs = np.concatenate([table[0] for table in tables[:-1]])
+    came = np.concatenate([table[1] for table in tables[:-1]])
+    new_inputs, new_came = tables[-1]
+    if new_came.size == 0 or new_came.all() or not new_came.any():
+        return float("nan")
+    mean, scale = _standard(inputs)
+    weights = logistic_weights((inputs - mean) / scale, came, l2)
+    chance = _sigmoid((new_inputs - mean) / scale @ weights[:-1] + weights[-1])
+    return auc(new_came, chance)
+
+
+def _standard(
+    inputs: Float64[np.ndarray, "n input"],
+) -> tuple[Float64[np.ndarray, "input"], Float64[np.ndarray, "input"]]:
+    scale = inputs.std(axis=0)
+    return inputs.mean(axis=0), np.where(scale > 1e-9, scale, 1.0)
+
+
+def _sigmoid(logits: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    return 0.5 * (1.0 + np.tanh(0.5 * logits))
