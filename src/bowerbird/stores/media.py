@@ -18,6 +18,9 @@ from bowerbird.stores.layout import Layout
 PACK_BYTES = 256 * 2**20
 """A pack is closed when it has grown to this size."""
 
+BUSY_TIMEOUT_S = 60.0
+"""How long a writer waits for another one to finish."""
+
 BATCH_BYTES = 64 * 2**20
 """``put_many`` makes its work durable at least this often."""
 
@@ -62,7 +65,7 @@ class LocalMedia:
             self._folder.mkdir(parents=True, exist_ok=True)
         with self._translated("open the media store"):
             self._db = sqlite3.connect(
-                self._path, timeout=60.0, isolation_level=None, check_same_thread=False
+                self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             self._closed = weakref.finalize(self, self._db.close)
             self._db.execute("PRAGMA journal_mode=WAL")
