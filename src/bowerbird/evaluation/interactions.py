@@ -121,6 +121,19 @@ class Interactions:
             split=None if self.split is None else self.split[kept],
         )
 
+    def with_items(self, kept: Bool[np.ndarray, " item"]) -> Interactions:
+        """The same events in a smaller item vocabulary; every event's item must be kept."""
+        rows = np.cumsum(kept, dtype=np.int32) - 1
+        return replace(self, items=rows[self.items].astype(np.int32), item_ids=self.item_ids[kept])
+
+    def consecutive_repeats(self) -> Bool[np.ndarray, " event"]:
+        """True where a user's event has the same item as that user's event before it."""
+        order = np.argsort(self.users, kind="stable")
+        users, items = self.users[order], self.items[order]
+        repeated = np.zeros(len(self), dtype=bool)
+        repeated[order[1:]] = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+        return repeated
+
     def matrix(self) -> sparse.csr_array:
         """Users by items, float32, 1 where the user met the item (once or more often)."""
         ones = np.ones(len(self), dtype=np.float32)

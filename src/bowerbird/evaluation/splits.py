@@ -8,13 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64, Shaped
 
 from bowerbird.errors import InputError
 from bowerbird.evaluation.interactions import Interactions
 from bowerbird.randomness import generator
 
-__all__ = ["Split", "given_split", "global_time", "leave_one_out", "per_item_stratified", "random_holdout"]
+__all__ = [
+    "Split",
+    "WarmSplit",
+    "given_split",
+    "global_time",
+    "leave_one_out",
+    "per_item_stratified",
+    "random_holdout",
+    "warm_split",
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,15 @@ class Split:
     test: Interactions
     boundaries: tuple[int, int] | None = None
     """Where validation and test begin, microseconds UTC; only a split by time has them."""
+
+
+@dataclass(frozen=True)
+class WarmSplit:
+    """A split without cold users and items, and how many events that cost."""
+
+    split: Split
+    cold_events: int
+    """Test events whose user or item train does not know."""
 
 
 def leave_one_out(interactions: Interactions) -> Split:
@@ -82,6 +100,40 @@ def global_time(interactions: Interactions, test_share: float = 0.1) -> Split:
     return Split(parts.train, parts.valid, parts.test, (int(valid_from), int(test_from)))
 
 
+def warm_split(split: Split, core: int) -> WarmSplit:
+    """The part of a split that models of behaviour can answer for: users and items well known from train.
+
+    Train is cut until every user and item has ``core`` events; validation and test keep only those
+    users and items. The item vocabulary shrinks with it, so the ranking is over known items.
+
+    Args:
+        split: any split.
+        core: least number of train events of a user and of an item, at least 1.
+
+    Raises:
+        InputError: nothing is left of train or of test.
+
+    Source: Time to Split, arXiv 2507.16289: k-core on train only, cold ones counted apart.
+    """
+    train = split.train
+    while len(train):
+        users = np.bincount(train.users, minlength=train.users_total)
+        enough = (users[train.users] >= core) & (train.popularity()[train.items] >= core)
+        if enough.all():
+            break
+        train = train.where(enough)
+    known_users = np.bincount(train.users, minlength=train.users_total) > 0
+    known_items = train.popularity() > 0
+    valid, test = (part.where(known_users[part.users] & known_items[part.items]) for part in (split.valid, split.test))
+    if len(train) == 0 or len(test) == 0:
+        raise InputError(
+            f"split: {len(train)} train and {len(test)} test events are left of {len(split.train)} and "
+            f"{len(split.test)} when users and items need {core} train events; expected denser data or the protocol loo"
+        )
+    parts = (part.with_items(known_items) for part in (train, valid, test))
+    return WarmSplit(Split(*parts, boundaries=split.boundaries), len(split.test) - len(test))
+
+
 def random_holdout(interactions: Interactions, share: float, seed: int) -> Split:
     """Random events are test, as many random others validation.
 
@@ -101,12 +153,16 @@ def random_holdout(interactions: Interactions, share: float, seed: int) -> Split
 
 
 def per_item_stratified(interactions: Interactions, ratio: float = 0.75, seed: int = 42) -> Split:
-    """Of each item's events ``round(ratio * n)`` random ones are train, the rest test; no validation.
+    """Of each item's ``n`` events ``floor(ratio * n)`` random ones are train, the rest test; no validation.
+
+    The only event of an item is therefore test, where no model can know the item. Numbers are drawn in
+    order of the ids, so that copies of one data set in different row orders are split alike; the board
+    draws in the row order of its file, which is another draw of the same split.
 
     Args:
-        interactions: in any order; the order decides which events are drawn.
+        interactions: in any order.
         ratio: share of train, in (0, 1).
-        seed: of each item's shuffle; the public board uses 42.
+        seed: the public board uses 42.
 
     Raises:
         InputError: the ratio is out of range.
@@ -115,12 +171,16 @@ def per_item_stratified(interactions: Interactions, ratio: float = 0.75, seed: i
     """
     if not 0 < ratio < 1:
         raise InputError(f"ratio = {ratio}; expected a share in (0, 1), 0.75 is usual")
-    test = np.zeros(len(interactions), dtype=bool)
-    order = np.argsort(interactions.items, kind="stable")
-    for events in np.split(order, np.cumsum(np.bincount(interactions.items))[:-1]):
-        # the board shuffles each item's events anew from the same seed of numpy's old generator
-        shuffled = events[np.random.RandomState(seed).permutation(events.size)]
-        test[shuffled[round(ratio * events.size) :]] = True
+    # numpy's old generator is what the board's seed means
+    draw = np.empty(len(interactions))
+    by_id = np.lexsort((_id_ranks(interactions.item_ids)[interactions.items], _id_ranks(interactions.user_ids)[interactions.users]))
+    draw[by_id] = np.random.RandomState(seed).rand(len(interactions))
+    order = np.lexsort((draw, interactions.items))
+    count = interactions.popularity()
+    starts = np.cumsum(count) - count
+    place = np.empty(len(interactions), dtype=np.int64)
+    place[order] = np.arange(len(interactions)) - starts[interactions.items[order]]
+    test = (place + 1) / count[interactions.items] > ratio
     return _parts(interactions, np.zeros_like(test), test)
 
 
@@ -145,6 +205,14 @@ def given_split(interactions: Interactions) -> Split:
         if len(part) == 0:
             raise InputError(f"events: the column 'split' marks no row as {name!r}; expected some")
     return parts
+
+
+def _id_ranks(ids: Shaped[np.ndarray, " id"]) -> Int64[np.ndarray, " id"]:
+    """Places of the ids in order: as numbers when all are whole numbers, else as text."""
+    keys = ids.astype(np.int64) if np.char.isdecimal(ids).all() and np.char.str_len(ids).max() < 19 else ids
+    ranks = np.empty(ids.size, dtype=np.int64)
+    ranks[np.argsort(keys, kind="stable")] = np.arange(ids.size)
+    return ranks
 
 
 def _parts(

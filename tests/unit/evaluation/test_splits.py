@@ -61,14 +61,40 @@ def test_a_tenth_of_the_events_is_test_and_a_tenth_validation():
 
 
 def test_stratification_keeps_the_ratio_of_each_item():
-    split = splits.per_item_stratified(interactions([(user, item) for item in range(3) for user in range(8)]))
-    assert split.train.popularity().tolist() == [round(0.75 * 8)] * 3
+    split = splits.per_item_stratified(interactions([(user, item) for item in range(3) for user in range(7)]))
+    assert split.train.popularity().tolist() == [int(0.75 * 7)] * 3
+
+
+def test_the_only_event_of_an_item_is_test():
+    split = splits.per_item_stratified(interactions([(0, 0), (1, 1), (2, 1), (3, 1), (4, 1)]))
+    assert split.train.popularity().tolist() == [0, 3]
 
 
 def test_stratification_draws_as_the_public_board_does():
-    split = splits.per_item_stratified(interactions([(user, 0) for user in range(4)]))
-    shuffled = np.random.RandomState(42).permutation(4)
-    assert sorted(split.test.users.tolist()) == sorted(shuffled[3:].tolist())
+    pairs = [(user, user % 2) for user in range(16)]
+    split = splits.per_item_stratified(interactions(pairs))
+    draw = np.random.RandomState(42).rand(16)
+    test = [user for item in (0, 1) for user in sorted(range(item, 16, 2), key=lambda user: draw[user])[6:]]
+    assert sorted(split.test.users.tolist()) == sorted(test)
+
+
+def test_stratification_does_not_depend_on_the_row_order():
+    pairs = [(user, user % 3) for user in range(30)]
+    one, other = (splits.per_item_stratified(interactions(rows)).test for rows in (pairs, pairs[::-1]))
+    assert sorted(one.user_ids[one.users]) == sorted(other.user_ids[other.users])
+
+
+def test_warm_parts_hold_only_what_train_knows_well():
+    data = interactions([(0, 0), (1, 0), (0, 1), (1, 1), (2, 2), (0, 2), (0, 0), (2, 0), (1, 1)])
+    places = np.arange(len(data))
+    split = splits.Split(data.where(places < 6), data.where(places < 0), data.where(places >= 6))
+    warm = splits.warm_split(split, core=2)
+    # user 2 and item 2 fall: item 2 has users 2 and 0, but user 2 has one event
+    assert warm.split.train.item_ids.tolist() == ["0", "1"]
+    assert len(warm.split.train) == 4
+    assert warm.cold_events == 1
+    with pytest.raises(InputError, match="need 9 train events"):
+        splits.warm_split(split, core=9)
 
 
 def test_the_seed_decides_the_holdout():

@@ -1,0 +1,91 @@
+"""What a benchmark asks of a model: fit on interactions, then score all items for histories.
+
+Models are plugins of the group ``bowerbird.recommenders``: an entry point names a function without
+arguments that returns a :class:`Recommender`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32, Int32
+from scipy import sparse
+
+from bowerbird import plugins
+from bowerbird.config import Settings
+from bowerbird.evaluation.interactions import Interactions
+from bowerbird.retrieval.cooccurrence import decayed_histories
+
+__all__ = ["FittedRecommender", "Histories", "Recommender", "recommender", "recommender_names"]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """A batch of histories to score: what each user did before, in order of time.
+
+    Histories, not user rows: a model may be asked about events it was not fitted on (the validation
+    item stands in the history of the test) and about users it never met.
+    """
+
+    users: Int32[np.ndarray, " event"]
+    """Which history an event belongs to, ``0..users_total - 1``; each history in order of time."""
+    items: Int32[np.ndarray, " event"]
+    """Item row of each event."""
+    users_total: int
+    """Number of histories; one without events is allowed."""
+    items_total: int
+    """Size of the catalogue."""
+
+    def weights(self, decay: float = 1.0) -> sparse.csr_array:
+        """Histories by items, float32: ``decay**age`` with age 0 the latest; 1 each when decay is 1."""
+        table = decayed_histories(self.users, self.items, (self.users_total, self.items_total), decay)
+        if decay == 1.0:
+            table.data.fill(1.0)  # a bag of items: meeting one twice does not make it two
+        return table
+
+
+class FittedRecommender(Protocol):
+    """A fitted model."""
+
+    def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
+        """A score per history and item, larger is better. Seen items are the caller's business."""
+        ...
+
+
+class Recommender(Protocol):
+    """A model with its hyper-parameters, not fitted yet."""
+
+    summary: str
+    """One line for ``--models list``: what the model is."""
+    uses_seed: bool
+    """False when every seed gives the same model; the bench then fits it once."""
+
+    @property
+    def settings(self) -> Settings:
+        """The hyper-parameters; they are printed in the report."""
+        ...
+
+    def variants(self) -> Sequence[Recommender]:
+        """The small declared grid that ``--tune`` chooses from, on validation only."""
+        ...
+
+    def fit(self, train: Interactions, seed: int) -> FittedRecommender:
+        """The model fitted on these events and nothing else."""
+        ...
+
+
+def recommender_names() -> list[str]:
+    """The installed recommenders, built-in and other people's."""
+    return plugins.names("recommenders")
+
+
+def recommender(name: str) -> Recommender:
+    """The recommender of a name, with its default settings.
+
+    Raises:
+        NotFoundError: no installed package offers it.
+    """
+    return plugins.load("recommenders", name)()

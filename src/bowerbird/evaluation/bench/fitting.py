@@ -1,0 +1,135 @@
+"""Choosing, fitting and pricing the models of one table, the same way for every model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from bowerbird.errors import InputError
+from bowerbird.evaluation.baselines.recommender import FittedRecommender, Recommender, recommender
+from bowerbird.evaluation.bench.cost import row_cost
+from bowerbird.evaluation.bench.report import BenchRow, Estimate
+from bowerbird.evaluation.interactions import Interactions
+from bowerbird.metrics.uncertainty import standard_error
+from bowerbird.telemetry import SILENT, Progress
+
+__all__ = ["BenchPlan", "Measurement", "chosen_models", "fitted_row"]
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """Which models run and how often; the same for all tasks with recommenders."""
+
+    models: tuple[str, ...]
+    """Plugin names, in the order of the table's rows."""
+    seeds: int = 1
+    """Runs of each model that draws random numbers; seeds ``0..seeds - 1``."""
+    tune: bool = False
+    """Choose each model's settings on validation, from its declared grid."""
+    refit: bool = False
+    """Add a row per model fitted on train and validation together."""
+    progress: Progress = SILENT
+    """Where long work says how far it is."""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds = {self.seeds}; expected at least 1")
+        if not self.models:
+            raise InputError("models: found none; expected at least one name, see --models list")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one fitted model reached on one set of cases."""
+
+    per_user: Mapping[str, Float64[np.ndarray, " user"]]
+    """Metrics with a value per user (or target); they get a standard error."""
+    overall: Mapping[str, float]
+    """Metrics of all lists together, e.g. coverage."""
+
+
+Evaluation = Callable[[FittedRecommender], Measurement]
+"""Scores a fitted model on cases fixed beforehand."""
+
+
+def chosen_models(
+    plan: BenchPlan, train: Interactions, on_validation: Evaluation | None, criterion: str = "ndcg@10"
+) -> list[tuple[str, Recommender]]:
+    """Each model of the plan with the settings to use: its defaults, or the best on validation.
+
+    Args:
+        plan: which models, and whether to tune.
+        train: what the variants are fitted on.
+        on_validation: measures on validation cases; None where the split has no validation part.
+        criterion: the metric with a value per user whose mean decides; the first best variant wins.
+
+    Raises:
+        InputError: tuning is asked for and there is nothing to tune on.
+    """
+    if not plan.tune:
+        return [(name, recommender(name)) for name in plan.models]
+    if on_validation is None:
+        raise InputError("tune: this split has no validation part; expected one, or run without --tune")
+    chosen = []
+    for name in plan.models:
+        variants = recommender(name).variants()
+        plan.progress.start(f"tuning {name} on validation", len(variants), "variants")
+        best, best_value = variants[0], -np.inf
+        for variant in variants:
+            value = float(on_validation(variant.fit(train, 0)).per_user[criterion].mean()) if len(variants) > 1 else 0.0
+            best, best_value = (variant, value) if value > best_value else (best, best_value)
+            plan.progress.advance()
+        plan.progress.finish()
+        chosen.append((name, best))
+    return chosen
+
+
+def fitted_row(
+    label: str, model: Recommender, train: Interactions, evaluation: Evaluation, plan: BenchPlan
+) -> BenchRow:
+    """One line of the table: the model fitted and measured under every seed.
+
+    A model that draws nothing at random is run once and its value stands for each seed.
+
+    Args:
+        label: what the row is called.
+        model: with the settings to use.
+        train: what it is fitted on.
+        evaluation: measures it.
+        plan: how many seeds.
+    """
+    runs: list[Measurement] = []
+    cpu_s: list[float] = []
+    peak_mb = 0.0
+    plan.progress.start(label, plan.seeds if model.uses_seed else 1, "runs")
+    for seed in range(plan.seeds if model.uses_seed else 1):
+        with row_cost() as cost:
+            runs.append(evaluation(model.fit(train, seed)))
+        cpu_s.append(cost.cpu_s)
+        peak_mb = max(peak_mb, cost.peak_mb)
+        plan.progress.advance()
+    plan.progress.finish()
+    copies = 1 if model.uses_seed else plan.seeds
+    return BenchRow(
+        label,
+        _estimates(runs, copies),
+        cpu_seconds=float(np.mean(cpu_s)),
+        peak_mb=peak_mb,
+        settings=model.settings.model_dump(mode="json"),
+    )
+
+
+def _estimates(runs: Sequence[Measurement], copies: int) -> dict[str, Estimate]:
+    estimates = {}
+    for name in runs[0].per_user:
+        values = [run.per_user[name] for run in runs]
+        seeds = tuple(float(value.mean()) for value in values) * copies
+        # users' own luck, with the seeds' luck averaged out
+        users = np.mean(values, axis=0)
+        estimates[name] = Estimate(seeds, standard_error(users) if users.size > 1 else None)
+    for name in runs[0].overall:
+        estimates[name] = Estimate(tuple(run.overall[name] for run in runs) * copies)
+    return estimates

@@ -1,0 +1,176 @@
+"""``bench next-item``: which item comes next, ranked against the whole catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32
+
+from bowerbird.errors import InputError, did_you_mean
+from bowerbird.evaluation.baselines.recommender import FittedRecommender
+from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
+from bowerbird.evaluation.bench.ranking import Cases, target_ranks
+from bowerbird.evaluation.bench.report import BenchData, BenchReport, BenchRow, checkout_commit, machine_description
+from bowerbird.evaluation.interactions import Interactions
+from bowerbird.evaluation.splits import Split, global_time, leave_one_out, warm_split
+from bowerbird.metrics import catalogue, target_rank
+
+__all__ = ["PROTOCOLS", "NextItemCases", "run_next_item", "successive_cases"]
+
+PROTOCOLS = {
+    "loo": "leave-one-out: each user's last event is test, the last but one validation",
+    "time": "global time split: test begins at the 0.9 quantile of all event times",
+}
+"""Name to meaning, for ``--protocol``."""
+
+LIST_LENGTH = 10
+CORE = 5
+"""Under the time protocol users and items need this many events in train, as the protocol's source asks."""
+
+
+@dataclass(frozen=True)
+class NextItemCases:
+    """Histories with the one item that came next."""
+
+    cases: Cases
+    target: Int32[np.ndarray, " case"]
+    popularity_from: Interactions
+    """Train, whose counts say what popular means."""
+
+    def measured(self, fitted: FittedRecommender) -> Measurement:
+        """Every metric of the task for one model."""
+        ranks, lists = target_ranks(fitted, self.cases, self.target, LIST_LENGTH)
+        popularity = self.popularity_from.popularity()
+        return Measurement(
+            {
+                "hr@10": target_rank.hit_rate(ranks, 10),
+                "ndcg@10": target_rank.ndcg(ranks, 10),
+                "mrr@10": target_rank.reciprocal_rank(ranks, 10),
+                "recall@20": target_rank.hit_rate(ranks, 20),
+                "ndcg@20": target_rank.ndcg(ranks, 20),
+            },
+            {
+                "coverage@10": catalogue.coverage(catalogue.exposure_counts(lists, popularity.size)),
+                "tail@10": catalogue.tail_share(lists, popularity),
+            },
+        )
+
+
+def run_next_item(interactions: Interactions, plan: BenchPlan, protocol: str = "loo") -> BenchReport:
+    """The table of next-item models on one set of interactions.
+
+    Models are fitted on train; the test history also holds the validation events (as published
+    results do), the fit does not, unless ``plan.refit`` adds rows that are fitted on both. Seen
+    items are out of the ranking unless users repeat items. Ties are ranked pessimistically.
+
+    Args:
+        interactions: all events.
+        plan: which models, how many seeds, whether to tune and to refit.
+        protocol: one of :data:`PROTOCOLS`.
+
+    Raises:
+        InputError: the protocol is unknown or the data has nothing to test under it.
+    """
+    if protocol == "loo":
+        return _leave_one_out(interactions, plan)
+    if protocol == "time":
+        return _global_time(interactions, plan)
+    raise InputError(f"protocol {protocol!r} is unknown; {did_you_mean(protocol, PROTOCOLS)}")
+
+
+def successive_cases(
+    events: Interactions, targets: Interactions, popularity_from: Interactions, *, first_only: bool, seen_out: bool
+) -> NextItemCases:
+    """A case per target event, with all earlier events of its user as history.
+
+    Args:
+        events: everything up to and including the targets; targets are the last events of their users.
+        targets: the last part of ``events``, in the same order.
+        popularity_from: train.
+        first_only: only each user's first target; else every one, each with the ones before in its history.
+        seen_out: whether items of the history leave the ranking.
+    """
+    total = np.bincount(events.users, minlength=events.users_total)
+    lengths = total[targets.users] - 1 - targets.ages()
+    wanted = np.ones(len(targets), dtype=bool)
+    if first_only:
+        wanted = targets.ages() == np.bincount(targets.users, minlength=events.users_total)[targets.users] - 1
+    cases = Cases(events, targets.users[wanted], lengths[wanted].astype(np.int64), seen_out)
+    return NextItemCases(cases, targets.items[wanted], popularity_from)
+
+
+def _leave_one_out(interactions: Interactions, plan: BenchPlan) -> BenchReport:
+    split = leave_one_out(interactions)
+    if len(split.test) == 0:
+        raise InputError(
+            f"protocol loo: none of the {interactions.users_total} users has 3 events; "
+            "expected users with at least one event to learn from, one to validate and one to test"
+        )
+    seen_out = interactions.repeats == 0
+    before_test = joined(split.train, split.valid)
+    valid = successive_cases(before_test, split.valid, split.train, first_only=True, seen_out=seen_out)
+    test = successive_cases(interactions, split.test, split.train, first_only=True, seen_out=seen_out)
+    rows = []
+    for name, model in chosen_models(plan, split.train, valid.measured):
+        rows.append(fitted_row(name, model, split.train, test.measured, plan))
+        if plan.refit:
+            rows.append(fitted_row(f"{name} (refit)", model, before_test, test.measured, plan))
+    tested = f"{len(split.test):,} of {interactions.users_total:,} users tested (those with 3 events or more)"
+    return _report(interactions, plan, "loo", rows, [tested, *_stated(plan, seen_out)])
+
+
+def _global_time(interactions: Interactions, plan: BenchPlan) -> BenchReport:
+    repeated = interactions.consecutive_repeats()
+    warm = warm_split(global_time(interactions.where(~repeated)), CORE)
+    split = warm.split
+    seen_out = split.train.repeats == 0
+    before_test = joined(split.train, split.valid)
+    everything = joined(before_test, split.test)
+    rows: list[BenchRow] = []
+    valid = successive_cases(before_test, split.valid, split.train, first_only=True, seen_out=seen_out)
+    models = chosen_models(plan, split.train, valid.measured if len(split.valid) else None)
+    for rule in ("first", "successive"):
+        test = successive_cases(
+            everything, split.test, split.train, first_only=rule == "first", seen_out=seen_out
+        )
+        for name, model in models:
+            rows.append(fitted_row(f"{name} [{rule}]", model, split.train, test.measured, plan))
+            if plan.refit:
+                label = f"{name} [{rule}] (refit)"
+                rows.append(fitted_row(label, model, before_test, test.measured, plan))
+    users = int(np.unique(split.test.users).size)
+    notes = [
+        f"targets: [first] each user's first event after the split ({users:,}), [successive] all ({len(split.test):,})",
+        f"{CORE}-core on train; {warm.cold_events:,} test events of cold users or items left out",
+        f"{int(repeated.sum()):,} consecutive repeats dropped",
+    ]
+    return _report(interactions, plan, "time", rows, [*notes, *_stated(plan, seen_out)])
+
+
+def joined(earlier: Interactions, later: Interactions) -> Interactions:
+    """Two parts of one split as one; each user's events of the first part come before the second's."""
+    return Interactions(
+        np.concatenate([earlier.users, later.users]),
+        np.concatenate([earlier.items, later.items]),
+        earlier.user_ids,
+        earlier.item_ids,
+        None if earlier.at is None or later.at is None else np.concatenate([earlier.at, later.at]),
+    )
+
+
+def _stated(plan: BenchPlan, seen_out: bool) -> list[str]:
+    return [
+        "full ranking, ties pessimistic",
+        "seen items out" if seen_out else "seen items kept, since users repeat items",
+        "fitted on train only" + (", (refit) rows on train and validation" if plan.refit else ""),
+        "settings chosen on validation" if plan.tune else "default settings",
+    ]
+
+
+def _report(
+    interactions: Interactions, plan: BenchPlan, protocol: str, rows: list[BenchRow], notes: list[str]
+) -> BenchReport:
+    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    notes = [*notes, f"seeds 0..{plan.seeds - 1}; models without randomness ran once"]
+    return BenchReport("next-item", protocol, data, checkout_commit(), machine_description(), rows, notes)
