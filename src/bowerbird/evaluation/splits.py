@@ -124,7 +124,9 @@ def warm_split(split: Split, core: int) -> WarmSplit:
         train = train.where(enough)
     known_users = np.bincount(train.users, minlength=train.users_total) > 0
     known_items = train.popularity() > 0
-    valid, test = (part.where(known_users[part.users] & known_items[part.items]) for part in (split.valid, split.test))
+    valid, test = (
+        part.where(known_users[part.users] & known_items[part.items]) for part in (split.valid, split.test)
+    )
     if len(train) == 0 or len(test) == 0:
         raise InputError(
             f"split: {len(train)} train and {len(test)} test events are left of {len(split.train)} and "
@@ -173,7 +175,12 @@ def per_item_stratified(interactions: Interactions, ratio: float = 0.75, seed: i
         raise InputError(f"ratio = {ratio}; expected a share in (0, 1), 0.75 is usual")
     # numpy's old generator is what the board's seed means
     draw = np.empty(len(interactions))
-    by_id = np.lexsort((_id_ranks(interactions.item_ids)[interactions.items], _id_ranks(interactions.user_ids)[interactions.users]))
+    by_id = np.lexsort(
+        (
+            _id_ranks(interactions.item_ids)[interactions.items],
+            _id_ranks(interactions.user_ids)[interactions.users],
+        )
+    )
     draw[by_id] = np.random.RandomState(seed).rand(len(interactions))
     order = np.lexsort((draw, interactions.items))
     count = interactions.popularity()

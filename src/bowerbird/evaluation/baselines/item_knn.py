@@ -53,9 +53,12 @@ class ItemKnn:
 
     def variants(self) -> Sequence[ItemKnn]:
         """Four amounts of shrinkage."""
-        return [ItemKnn(self.settings.model_copy(update={"shrink": shrink})) for shrink in (0.0, 10.0, 30.0, 100.0)]
+        return [
+            ItemKnn(self.settings.model_copy(update={"shrink": shrink}))
+            for shrink in (0.0, 10.0, 30.0, 100.0)
+        ]
 
-    def fit(self, train: Interactions, seed: int) -> FittedItemKnn:  # noqa: ARG002 - nothing is random
+    def fit(self, train: Interactions, seed: int) -> FittedItemKnn:
         """Count the pairs. Memory: the distinct pairs of items that share a user."""
         matrix = train.matrix()
         pairs = sparse.coo_array(matrix.T @ matrix)

@@ -56,7 +56,7 @@ class Popularity:
         """Nothing to choose."""
         return [self]
 
-    def fit(self, train: Interactions, seed: int) -> FittedPopularity:  # noqa: ARG002 - nothing is random
+    def fit(self, train: Interactions, seed: int) -> FittedPopularity:
         """Count the events.
 
         Raises:

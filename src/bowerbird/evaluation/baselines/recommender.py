@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int32
@@ -47,6 +47,7 @@ class Histories:
         return table
 
 
+@runtime_checkable
 class FittedRecommender(Protocol):
     """A fitted model."""
 
@@ -55,6 +56,7 @@ class FittedRecommender(Protocol):
         ...
 
 
+@runtime_checkable
 class Recommender(Protocol):
     """A model with its hyper-parameters, not fitted yet."""
 

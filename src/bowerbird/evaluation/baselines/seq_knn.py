@@ -46,7 +46,7 @@ class SeqKnn:
         )
         return [SeqKnn(self.settings.model_copy(update=a | b | c | d)) for a, b, c, d in grid]
 
-    def fit(self, train: Interactions, seed: int) -> FittedSeqKnn:  # noqa: ARG002 - nothing is random
+    def fit(self, train: Interactions, seed: int) -> FittedSeqKnn:
         """Count what follows what."""
         table = SequentialCooccurrence.fit(
             train.users, train.items, items_total=train.items_total, settings=self.settings

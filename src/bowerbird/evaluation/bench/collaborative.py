@@ -100,13 +100,17 @@ def collaborative_split(interactions: Interactions, protocol: str | None, holdou
         InputError: both are given, the protocol is unknown, or neither is and there is no split column.
     """
     if protocol is not None and holdout is not None:
-        raise InputError(f"collaborative: protocol {protocol!r} and holdout {holdout} both given; expected one of them")
+        raise InputError(
+            f"collaborative: protocol {protocol!r} and holdout {holdout} both given; expected one of them"
+        )
     if protocol == "microsoft":
         outer = per_item_stratified(interactions)
         inner = per_item_stratified(outer.train)
         return Split(inner.train, inner.test, outer.test)
     if protocol is not None:
-        raise InputError(f"collaborative: protocol {protocol!r} is unknown; expected microsoft, or --holdout 0.1, or a split column")
+        raise InputError(
+            f"collaborative: protocol {protocol!r} is unknown; expected microsoft, or --holdout 0.1, or a split column"
+        )
     return given_split(interactions) if holdout is None else random_holdout(interactions, holdout, seed=0)
 
 

@@ -79,7 +79,11 @@ def chosen_models(
         plan.progress.start(f"tuning {name} on validation", len(variants), "variants")
         best, best_value = variants[0], -np.inf
         for variant in variants:
-            value = float(on_validation(variant.fit(train, 0)).per_user[criterion].mean()) if len(variants) > 1 else 0.0
+            value = (
+                float(on_validation(variant.fit(train, 0)).per_user[criterion].mean())
+                if len(variants) > 1
+                else 0.0
+            )
             best, best_value = (variant, value) if value > best_value else (best, best_value)
             plan.progress.advance()
         plan.progress.finish()

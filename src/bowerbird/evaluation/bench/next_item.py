@@ -11,9 +11,15 @@ from bowerbird.errors import InputError, did_you_mean
 from bowerbird.evaluation.baselines.recommender import FittedRecommender
 from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
 from bowerbird.evaluation.bench.ranking import Cases, target_ranks
-from bowerbird.evaluation.bench.report import BenchData, BenchReport, BenchRow, checkout_commit, machine_description
+from bowerbird.evaluation.bench.report import (
+    BenchData,
+    BenchReport,
+    BenchRow,
+    checkout_commit,
+    machine_description,
+)
 from bowerbird.evaluation.interactions import Interactions
-from bowerbird.evaluation.splits import Split, global_time, leave_one_out, warm_split
+from bowerbird.evaluation.splits import global_time, leave_one_out, warm_split
 from bowerbird.metrics import catalogue, target_rank
 
 __all__ = ["PROTOCOLS", "NextItemCases", "run_next_item", "successive_cases"]
@@ -80,7 +86,12 @@ def run_next_item(interactions: Interactions, plan: BenchPlan, protocol: str = "
 
 
 def successive_cases(
-    events: Interactions, targets: Interactions, popularity_from: Interactions, *, first_only: bool, seen_out: bool
+    events: Interactions,
+    targets: Interactions,
+    popularity_from: Interactions,
+    *,
+    first_only: bool,
+    seen_out: bool,
 ) -> NextItemCases:
     """A case per target event, with all earlier events of its user as history.
 

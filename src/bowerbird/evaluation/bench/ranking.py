@@ -84,7 +84,9 @@ def target_ranks(
     return ranks, lists
 
 
-def ranked_lists(fitted: FittedRecommender, cases: Cases, k: int, seed: int = 0) -> Int64[np.ndarray, "case k"]:
+def ranked_lists(
+    fitted: FittedRecommender, cases: Cases, k: int, seed: int = 0
+) -> Int64[np.ndarray, "case k"]:
     """Each case's first ``k`` items, best first, -1 where fewer are in the ranking.
 
     Ties are broken by one random order of the items, so that neither the file's order nor popularity

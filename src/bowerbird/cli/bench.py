@@ -1,0 +1,179 @@
+"""``bowerbird bench TASK``: the public benchmark tasks on anybody's files, baselines beside ours.
+
+Heavy modules are imported inside the commands: ``bowerbird --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bowerbird.errors import BowerbirdError, NotFoundError
+
+if TYPE_CHECKING:
+    from bowerbird.evaluation.bench.fitting import BenchPlan
+    from bowerbird.evaluation.bench.report import BenchReport
+    from bowerbird.evaluation.interactions import Interactions
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Public benchmark tasks on your own files; every table holds the baselines.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+NEXT_ITEM_MODELS = "pop,itemknn,itemknn-recency,ease,ease-recency,seqknn,ials"
+COLLABORATIVE_MODELS = "pop,itemknn,ease,ials"
+
+Events = Annotated[
+    Path | None,
+    typer.Option(
+        help="Events with columns user_id, item_id [, at | pos, rating, split]: parquet, csv or jsonl."
+    ),
+]
+Models = Annotated[str, typer.Option(help="Names by comma, or `list` to see what is installed.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Runs of each model that draws random numbers.")]
+Tune = Annotated[
+    bool, typer.Option("--tune", help="Choose settings on validation from each model's small grid.")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the same table as JSON to this file.")]
+
+
+@app.command(
+    "next-item", epilog="Example: bowerbird bench next-item --events sequences.parquet --models pop,seqknn"
+)
+def next_item(
+    events: Events = None,
+    protocol: Annotated[
+        str, typer.Option(help="loo (last event is test) or time (global time split).")
+    ] = "loo",
+    models: Models = NEXT_ITEM_MODELS,
+    seeds: Seeds = 3,
+    tune: Tune = False,
+    refit: Annotated[bool, typer.Option("--refit", help="Add rows fitted on train and validation.")] = False,
+    json: Json = None,
+) -> None:
+    """Which item comes next, ranked against the whole catalogue."""
+    with _explained():
+        if models == "list":
+            _list_models()
+            return
+        from bowerbird.evaluation.bench.next_item import run_next_item
+
+        plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
+        _show(run_next_item(interactions, plan, protocol), json)
+
+
+@app.command(
+    "collaborative",
+    epilog="Example: bowerbird bench collaborative --events ratings.csv --protocol microsoft --tune",
+)
+def collaborative(
+    events: Events = None,
+    protocol: Annotated[str | None, typer.Option(help="microsoft: 75/25 per item, seed 42.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Random share of events for test, e.g. 0.1.")] = None,
+    models: Models = COLLABORATIVE_MODELS,
+    seeds: Seeds = 3,
+    tune: Tune = False,
+    json: Json = None,
+) -> None:
+    """Which held-out items a user took; without --protocol and --holdout the data's split column decides."""
+    with _explained():
+        if models == "list":
+            _list_models()
+            return
+        from bowerbird.evaluation.bench.collaborative import run_collaborative
+
+        plan, interactions = _plan(models, seeds, tune=tune, refit=False), _read(events)
+        _show(run_collaborative(interactions, plan, protocol, holdout), json)
+
+
+@app.command("ann", epilog="Example: bowerbird bench ann --n-vectors 100000 --dim 128 --json ann.json")
+def ann(
+    n_vectors: Annotated[int, typer.Option(min=1, help="Vectors to index.")] = 100_000,
+    dim: Annotated[int, typer.Option(min=1, help="Width of a vector.")] = 128,
+    k: Annotated[int, typer.Option(min=1, help="Neighbours asked for.")] = 10,
+    seed: Annotated[int, typer.Option(help="Decides the vectors and the queries.")] = 0,
+    json: Json = None,
+) -> None:
+    """Nearest-neighbour search: recall and queries per CPU-second of every index."""
+    with _explained():
+        from bowerbird.evaluation.bench.ann import run_ann
+
+        _show(run_ann(n_vectors, dim, seed, k), json)
+
+
+@app.command("encode", epilog="Example: bowerbird bench encode --images photos/ --limit 500")
+def encode(
+    images: Annotated[
+        Path | None, typer.Option(help="Image folder or parquet of JPEG bytes; drawn ones if absent.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most images to encode.")] = 500,
+    seed: Annotated[int, typer.Option(help="Decides which images.")] = 0,
+    json: Json = None,
+) -> None:
+    """Images to vectors: images per CPU-second, decode included, beside the plain loop."""
+    with _explained():
+        from bowerbird.evaluation.bench.encode import run_encode
+
+        _show(run_encode(images, limit, seed), json)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors raised on purpose become a message and exit code 1, not a traceback."""
+    try:
+        yield
+    except BowerbirdError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
+    from bowerbird.cli.terminal_progress import TerminalProgress
+    from bowerbird.evaluation.baselines.recommender import recommender
+    from bowerbird.evaluation.bench.fitting import BenchPlan
+
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    for name in names:
+        try:
+            recommender(name)
+        except NotFoundError as error:
+            raise typer.BadParameter(str(error), param_hint="--models") from error
+    return BenchPlan(names, seeds, tune, refit, TerminalProgress())
+
+
+def _read(events: Path | None) -> Interactions:
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.evaluation.interactions import Interactions
+
+    if events is None:
+        raise typer.BadParameter("missing; expected a file with user_id and item_id", param_hint="--events")
+    return Interactions.from_table(read_table(events), events.name)
+
+
+def _list_models() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bowerbird.evaluation.baselines.recommender import recommender, recommender_names
+
+    table = Table("model", "what it is", "seeds matter")
+    for name in recommender_names():
+        model = recommender(name)
+        table.add_row(name, model.summary, "yes" if model.uses_seed else "no")
+    Console().print(table)
+
+
+def _show(report: BenchReport, json: Path | None) -> None:
+    from rich.console import Console
+
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_text(report.to_json() + "\n", encoding="utf-8")
+    Console().print(report.render())

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from bowerbird.cli.bench import app
+from bowerbird.cli.terminal_progress import TerminalProgress
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    path = tmp_path / "events.csv"
+    rows = [f"u{user},i{(user + step) % 12},{step}" for user in range(20) for step in range(6)]
+    path.write_text("user_id,item_id,pos\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return done.exit_code, done.output
+
+
+def test_next_item_prints_a_table_and_writes_json(events: Path, tmp_path: Path):
+    out = tmp_path / "out" / "board.json"
+    code, text = run("next-item", "--events", events, "--models", "pop,seqknn", "--seeds", 2, "--json", out)
+    assert code == 0, text
+    assert "seqknn" in text
+    record = json.loads(out.read_text())
+    assert record["task"] == "next-item"
+    assert [row["model"] for row in record["rows"]] == ["pop", "seqknn"]
+    assert len(record["rows"][0]["hr@10"]["seeds"]) == 2
+
+
+def test_collaborative_prints_a_table(events: Path):
+    code, text = run("collaborative", "--events", events, "--models", "pop", "--protocol", "microsoft")
+    assert code == 0, text
+    assert "microsoft" in text
+
+
+def test_models_list_explains_each_in_a_line():
+    for task in ("next-item", "collaborative"):
+        code, text = run(task, "--models", "list")
+        assert code == 0
+        assert "seqknn" in text
+
+
+def test_an_unknown_model_is_bad_usage(events: Path):
+    code, text = run("next-item", "--events", events, "--models", "seqkn")
+    assert code == 2
+    assert "seqknn" in text
+
+
+def test_missing_events_are_bad_usage():
+    assert run("next-item", "--models", "pop")[0] == 2
+
+
+def test_data_that_cannot_be_tested_fails_with_a_reason(tmp_path: Path):
+    path = tmp_path / "short.csv"
+    path.write_text("user_id,item_id\na,x\n")
+    code, text = run("next-item", "--events", path, "--models", "pop")
+    assert code == 1
+    assert "expected users with at least one event" in text
+
+
+@pytest.mark.parametrize("task", ["next-item", "collaborative", "ann", "encode"])
+def test_every_command_helps_with_an_example(task: str):
+    code, text = run(task, "--help")
+    assert code == 0
+    assert "bowerbird bench" in text
+
+
+def test_progress_is_silent_when_nobody_watches(tmp_path: Path):
+    with (tmp_path / "stderr").open("w") as file:
+        progress = TerminalProgress(Console(file=file))
+        progress.start("work", 2)
+        progress.advance()
+        progress.finish("done")
+        progress.finish()
+    assert (tmp_path / "stderr").read_text().strip() == ""
+
+
+def test_progress_draws_where_somebody_watches(tmp_path: Path):
+    with (tmp_path / "stderr").open("w") as file:
+        progress = TerminalProgress(Console(file=file, force_terminal=True))
+        progress.start("work", 2)
+        progress.advance(2)
+        progress.finish("done")
+    assert "done" in (tmp_path / "stderr").read_text()
