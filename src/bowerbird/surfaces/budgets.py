@@ -19,7 +19,7 @@ from bowerbird.records.campaign import Campaign
 HOLD_US = 30 * MINUTE_US
 """How long a shown ad keeps its price reserved."""
 
-_SCHEMA = """
+_TABLE = """
 CREATE TABLE IF NOT EXISTS charges (
     request_id TEXT NOT NULL,
     item_id TEXT NOT NULL,
@@ -28,9 +28,9 @@ CREATE TABLE IF NOT EXISTS charges (
     at INTEGER NOT NULL,
     clicked_at INTEGER,
     PRIMARY KEY (request_id, item_id)
-);
-CREATE INDEX IF NOT EXISTS by_campaign ON charges (campaign_id, at);
+)
 """
+_INDEX = "CREATE INDEX IF NOT EXISTS by_campaign ON charges (campaign_id, at)"
 
 _COMMITTED = """
 SELECT COALESCE(SUM(price), 0.0) FROM charges
@@ -49,7 +49,8 @@ class BudgetLedger:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._transaction() as connection:
-            connection.executescript(_SCHEMA)
+            connection.execute(_TABLE)
+            connection.execute(_INDEX)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

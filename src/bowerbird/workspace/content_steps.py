@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bowerbird.content.encoder import ContentEncoder, load_encoder
-from bowerbird.content.fusion import Fusion
+from bowerbird.content.fusion import fitted_fusion
 from bowerbird.content.interests import item_interests
 from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
@@ -190,7 +190,7 @@ def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
     """Fuse pictures and words into one space, fitted on the catalogue."""
     image = bench.item_vectors("image_vector") if bench.has("image_vector") else None
     text = bench.item_vectors("text_vector") if bench.has("text_vector") else None
-    fusion = Fusion.fit(image, text)
+    fusion = fitted_fusion(image, text)
     vectors = fusion.project(image, text)
     card = bench.card(
         "item_vector",

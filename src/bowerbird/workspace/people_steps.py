@@ -11,7 +11,7 @@ from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.users.interest_clusters import interest_clusters
-from bowerbird.users.interests import Exposure, InterestSettings, expected_rates, interest_profile
+from bowerbird.users.interests import Exposure, InterestSettings, interest_profile, node_popularity
 from bowerbird.users.long_term import decayed_means
 from bowerbird.users.returns import ReturnModel
 from bowerbird.users.states import STATES, activity_states
@@ -153,7 +153,7 @@ def make_interests(bench: Workbench, version: str) -> SignalCard:
     """Readable interests of each person, every one with the events it rests on."""
     labels = ItemInterests.from_table(bench.signals.table("item_interests"))
     settings = InterestSettings()
-    rates = expected_rates(bench.sequences, labels, bench.as_of, settings)
+    popularity = node_popularity(bench.sequences, labels, bench.as_of, settings)
     ids, sequences = bench.items.vocabulary.ids, bench.sequences
     columns: dict[str, list] = {name: [] for name in INTERESTS.names}
     people_with = 0
@@ -161,7 +161,7 @@ def make_interests(bench: Workbench, version: str) -> SignalCard:
     for row, user_id in enumerate(bench.people.ids):
         exposure = Exposure.of(sequences, row, bench.as_of, settings)
         history = sequences.history(row, bench.as_of)
-        profile = interest_profile(history, labels, bench.as_of, rates, exposure, settings=settings)
+        profile = interest_profile(history, labels, bench.as_of, popularity, exposure, settings=settings)
         people_with += bool(profile)
         for one in profile:
             columns["user_id"].append(user_id)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bowerbird.errors import NotFoundError, did_you_mean
+from bowerbird.errors import NotFoundError, NotReadyError, did_you_mean
 from bowerbird.records.signal import SignalCard
 from bowerbird.telemetry import Progress, measured
 
@@ -111,8 +111,13 @@ def run(
             results.append(StepResult(step.name, "unchanged", 0.0, card))
             continue
         progress.start(step.name, None)
-        with measured() as cost:
-            card = step.make(bench, version)
+        try:
+            with measured() as cost:
+                card = step.make(bench, version)
+        except NotReadyError as error:  # too little data for this step; the others go on without it
+            progress.finish(f"skipped: {error}")
+            results.append(StepResult(step.name, "skipped", 0.0, None, str(error)))
+            continue
         progress.finish(card.note)
         results.append(StepResult(step.name, "built", cost.wall_s, card))
     return results

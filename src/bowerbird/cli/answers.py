@@ -1,0 +1,88 @@
+"""How answers look in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from bowerbird.cli.display import console, plain
+from bowerbird.clock import format_time
+from bowerbird.pipeline.release import Release
+from bowerbird.records.slate import NotificationPlan, Slate
+
+SHOWN_DROPS = 5
+
+
+def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
+    """Print a slate; with ``explain`` also why, what was dropped and what each stage did."""
+    console.print(f"[bold]{slate.surface}[/bold] as of {format_time(slate.as_of)}  request {slate.request_id}")
+    table = Table(box=None, header_style="bold")
+    columns = ["#", "item", "title", "category", "score"]
+    columns += ["price"] if any(entry.price is not None for entry in slate.entries) else []
+    columns += ["because"]
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold")
+    for entry in slate.entries:
+        item = release.items[release.item_row(entry.item_id)]
+        cells = [str(entry.position + 1), entry.item_id, item.title or "", item.category or "", f"{entry.score:.4f}"]
+        if "price" in columns:
+            cells.append(f"{entry.price:.2f}" if entry.price is not None else "")
+        why = [f"{one.source}" + (f" of {one.because_of}" if one.because_of else "") for one in entry.because]
+        table.add_row(*cells, ", ".join(why))
+    console.print(table, highlight=False)
+    if not slate.entries:
+        console.print("Nothing to show.")
+    for note in slate.notes:
+        console.print(f"Note: {note}", highlight=False)
+    if explain:
+        _show_explanation(slate, release)
+
+
+def _show_explanation(slate: Slate, release: Release) -> None:
+    console.print("\n[bold]Scores[/bold]: the terms add up")
+    for entry in slate.entries:
+        terms = "  ".join(f"{name} {value:+.4f}" for name, value in entry.terms.items())
+        console.print(f"  {entry.item_id}: {entry.score:.4f} = {terms}", highlight=False)
+    if slate.dropped:
+        console.print("\n[bold]Dropped[/bold]")
+        for drop in slate.dropped:
+            names = release.items.vocabulary.names(drop.rows[:SHOWN_DROPS])
+            more = f" and {len(drop.rows) - SHOWN_DROPS} more" if len(drop.rows) > SHOWN_DROPS else ""
+            console.print(f"  {len(drop.rows)} by {drop.stage}: {drop.reason}: {', '.join(names)}{more}", highlight=False)
+    console.print("\n[bold]Stages[/bold]")
+    table = Table(box=None, header_style="bold")
+    for column in ("stage", "in", "out", "ms", "note"):
+        table.add_column(column, justify="left" if column in ("stage", "note") else "right")
+    for stage in slate.trace:
+        table.add_row(stage.stage, str(stage.candidates_in), str(stage.candidates_out), f"{stage.ms:.1f}", stage.note)
+    console.print(table, highlight=False)
+
+
+def explained(slate: Slate, release: Release) -> dict[str, Any]:
+    """A slate for machines with item ids in place of rows."""
+    document = plain(slate)
+    document["dropped"] = [
+        {"stage": drop.stage, "reason": drop.reason, "items": release.items.vocabulary.names(drop.rows)}
+        for drop in slate.dropped
+    ]
+    return document
+
+
+def show_plan(plan: NotificationPlan) -> None:
+    """Print whom to notify and what became of the others."""
+    console.print(
+        f"[bold]growth[/bold] as of {format_time(plan.as_of)}: {len(plan.notifications)} of {plan.budget} notifications,"
+        f" {plan.considered:,} people considered"
+    )
+    table = Table(box=None, header_style="bold")
+    for column in ("person", "state", "returns alone", "responds", "gain", "items"):
+        table.add_column(column, justify="left" if column in ("person", "state", "items") else "right")
+    for one in plan.notifications:
+        cells = (f"{one.p_return:.0%}", f"{one.p_response:.0%}", f"{one.gain:.3f}", " ".join(one.item_ids))
+        table.add_row(one.user_id, one.state, *cells)
+    console.print(table, highlight=False)
+    for reason, count in plan.held_back.items():
+        console.print(f"Held back: {count:,} {reason}", highlight=False)
+    for note in plan.notes:
+        console.print(f"Note: {note}", highlight=False)

@@ -1,0 +1,151 @@
+"""``bowerbird ask``: one question to a surface, answered in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bowerbird.cli.options import JsonOption, WorkspaceOption, opened, time_or_none
+
+app = typer.Typer(no_args_is_help=True, help="Ask a surface: homefeed, related, search, shopping, growth, ads.")
+
+User = Annotated[str | None, typer.Option("--user", help="Who asks.")]
+Item = Annotated[str | None, typer.Option("--item", help="The item it is about.")]
+Image = Annotated[Path | None, typer.Option("--image", help="A picture file.")]
+Length = Annotated[int | None, typer.Option("--n", min=1, max=500, help="How many items.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="A time, e.g. 2026-01-31; the build's own by default.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show sources, evidence, terms, drops and stages.")]
+
+
+@app.command("homefeed")
+def homefeed(
+    user: User = None,
+    n: Length = None,
+    as_of: AsOf = None,
+    explain: Explain = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What should this person see now.
+
+    Example: bowerbird ask homefeed --user u17 --n 12 --explain
+    """
+    _ask("homefeed", workspace, as_json, explain, user=user, n=n, as_of=as_of)
+
+
+@app.command("related")
+def related(
+    item: Item = None,
+    user: User = None,
+    n: Length = None,
+    as_of: AsOf = None,
+    explain: Explain = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What goes with this item.
+
+    Example: bowerbird ask related --item i203
+    """
+    _ask("related", workspace, as_json, explain, item=item, user=user, n=n, as_of=as_of)
+
+
+@app.command("search")
+def search(
+    query: Annotated[str | None, typer.Argument(help="Words.")] = None,
+    image: Image = None,
+    user: User = None,
+    n: Length = None,
+    as_of: AsOf = None,
+    explain: Explain = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What answers these words, this picture, or both.
+
+    Example: bowerbird ask search "red flowers" --image photo.jpg
+    """
+    _ask("search", workspace, as_json, explain, query=query, image=image, user=user, n=n, as_of=as_of)
+
+
+@app.command("shopping")
+def shopping(
+    image: Image = None,
+    item: Item = None,
+    query: Annotated[str | None, typer.Option("--query", help="Words.")] = None,
+    user: User = None,
+    n: Length = None,
+    as_of: AsOf = None,
+    explain: Explain = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which products are in or like this picture, and what goes with them.
+
+    Example: bowerbird ask shopping --image room.jpg
+    """
+    _ask("shopping", workspace, as_json, explain, image=image, item=item, query=query, user=user, n=n, as_of=as_of)
+
+
+@app.command("ads")
+def ads(
+    user: User = None,
+    n: Length = None,
+    as_of: AsOf = None,
+    explain: Explain = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which ads, for whom, at what price; budgets are held, never exceeded.
+
+    Example: bowerbird ask ads --user u17
+    """
+    _ask("ads", workspace, as_json, explain, user=user, n=n, as_of=as_of)
+
+
+@app.command("growth")
+def growth(
+    budget: Annotated[int, typer.Option("--budget", min=0, help="Most notifications to send.")] = 100,
+    as_of: AsOf = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whom to notify, with which items, under a budget.
+
+    Example: bowerbird ask growth --as-of 2026-01-31 --budget 200
+    """
+    from bowerbird.cli.answers import show_plan
+    from bowerbird.cli.display import print_json
+
+    plan = opened(workspace).plan_notifications(budget, time_or_none(as_of))
+    if as_json:
+        print_json(plan)
+    else:
+        show_plan(plan)
+
+
+def _ask(
+    surface: str,
+    workspace: Path | None,
+    as_json: bool,
+    explain: bool,
+    *,
+    image: Path | None = None,
+    as_of: str | None = None,
+    **question: object,
+) -> None:
+    from bowerbird.cli.answers import explained, show_slate
+    from bowerbird.cli.display import print_json
+    from bowerbird.errors import NotFoundError
+
+    if image is not None and not image.is_file():
+        raise NotFoundError(f"--image {image}: no such file")
+    picture = image.read_bytes() if image is not None else None
+    space = opened(workspace)
+    slate = space.ask(surface, image=picture, as_of=time_or_none(as_of), **question)  # type: ignore[arg-type]
+    if as_json:
+        print_json(explained(slate, space.answers.release) if explain else slate)
+    else:
+        show_slate(slate, space.answers.release, explain=explain)

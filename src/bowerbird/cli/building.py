@@ -1,0 +1,115 @@
+"""Commands about a workspace itself: init, build, signals, plugins, version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bowerbird.cli.options import JsonOption, SetOption, WorkspaceOption, opened, time_or_none
+
+
+def init(directory: Annotated[Path, typer.Argument(help="Directory to make.")]) -> None:
+    """Make an empty workspace.
+
+    Example: bowerbird init shop
+    """
+    from bowerbird.workspace import Workspace
+
+    workspace = Workspace.create(directory)
+    typer.echo(f"Workspace {workspace.settings.name!r} in {directory}. Next:")
+    typer.echo(f"  bowerbird import items FILE -w {directory}")
+    typer.echo(f"  bowerbird build -w {directory}")
+
+
+def build(
+    signal: Annotated[list[str] | None, typer.Argument(help="Signals to build; all when none are named.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Use only events before this time, e.g. 2026-01-31.")] = None,
+    workspace: WorkspaceOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring signals, indexes and models up to date; only what changed is redone.
+
+    Example: bowerbird build item_vector ranker
+    """
+    from rich.table import Table
+
+    from bowerbird.cli.display import BarProgress, console, print_json
+
+    space = opened(workspace, overrides)
+    results = space.build(signal or (), time_or_none(as_of), BarProgress(quiet=as_json))
+    if as_json:
+        print_json(results)
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("signal", "outcome", "coverage", "seconds", "note"):
+        table.add_column(column, justify="right" if column in ("coverage", "seconds") else "left")
+    for result in results:
+        card = result.card
+        coverage = f"{card.coverage:.0%}" if card is not None and card.kind != "model" else ""
+        note = result.why or (card.note if card is not None else "")
+        table.add_row(result.name, result.outcome, coverage, f"{result.seconds:.1f}", note)
+    console.print(table, highlight=False)
+
+
+def signals(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List every live signal: version, coverage, time, space, what it is made from.
+
+    Example: bowerbird signals -w shop
+    """
+    from rich.table import Table
+
+    from bowerbird.cli.display import console, print_json
+    from bowerbird.clock import format_time
+
+    cards = opened(workspace).signals()
+    if as_json:
+        print_json(cards)
+        return
+    if not cards:
+        typer.echo("Nothing is built yet; run `bowerbird build`.")
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("signal", "kind", "of", "version", "rows", "coverage", "as of", "space", "made from"):
+        table.add_column(column, overflow="fold")
+    for card in cards:
+        table.add_row(
+            card.name,
+            card.kind,
+            card.entity,
+            card.version[:8],
+            f"{card.rows:,}",
+            f"{card.coverage:.0%}",
+            format_time(card.as_of),
+            card.space.key if card.space else "",
+            ", ".join(card.inputs),
+        )
+    console.print(table, highlight=False)
+
+
+def plugins(as_json: JsonOption = False) -> None:
+    """List installed plugins: encoders, sources, filters, importers, recommenders.
+
+    Example: bowerbird plugins
+    """
+    from bowerbird import plugins as installed
+    from bowerbird.cli.display import print_json
+
+    found = {group: installed.names(group) for group in installed.GROUPS}
+    if as_json:
+        print_json(found)
+        return
+    for group, about in installed.GROUPS.items():
+        typer.echo(f"{group} ({about}): {', '.join(found[group])}")
+
+
+def version() -> None:
+    """Print the version.
+
+    Example: bowerbird version
+    """
+    import bowerbird
+
+    typer.echo(bowerbird.__version__)
