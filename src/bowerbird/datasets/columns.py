@@ -8,6 +8,7 @@ per column: a cell is read the same way whatever stands beside it, so batches eq
 from __future__ import annotations
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool
@@ -44,7 +45,17 @@ def texts(column: Column) -> pa.Array:
     array = flat(column)
     if pa.types.is_floating(array.type):
         array = _float_texts(array)
-    elif pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
+    elif pa.types.is_nested(array.type):
+        array = pa.array(
+            [
+                None
+                if value is None
+                else orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+                for value in array.to_pylist()
+            ],
+            pa.string(),
+        )
+    elif pa.types.is_binary(array.type):
         array = pa.array([as_text(value) for value in array.to_pylist()], pa.string())
     elif pa.types.is_timestamp(array.type):
         array = pc.strftime(array, format="%Y-%m-%dT%H:%M:%S")

@@ -12,17 +12,16 @@ sale the time of creation. Source: Chen, 2015, UCI Machine Learning Repository, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bowerbird.datasets.columns import integers, mask, numbers, texts, times
+from bowerbird.datasets.columns import flat, integers, mask, numbers, texts, times
 from bowerbird.datasets.import_batch import Picture, SourceTable
 from bowerbird.datasets.published import Published, joined, lenient_csv, shaped, source, whole
 
@@ -121,53 +120,56 @@ def _dates(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _items(table: pa.Table) -> pa.Table:
-    titles: dict[str, Counter[str]] = {}
-    prices: dict[str, list[float]] = {}
-    first: dict[str, int] = {}
-    rows = zip(
-        table.column("item_id").to_pylist(),
-        texts(table.column("description")).to_pylist(),
-        table.column("unit_price").to_pylist(),
-        table.column("at_us").to_pylist(),
-        strict=True,
-    )
-    for code, title, price, at in rows:
-        if code is None or code in NOT_PRODUCTS:
-            continue
-        words = titles.setdefault(code, Counter())
-        if title is not None:
-            words[title] += 1
-        if price is not None and price > 0:
-            prices.setdefault(code, []).append(price)
-        if at is not None:
-            first[code] = min(at, first.get(code, at))
-    codes = list(titles)
+    codes = flat(table.column("item_id"))
+    fine = mask(pc.invert(pc.is_in(codes, value_set=pa.array(NOT_PRODUCTS)))) & mask(codes.is_valid())
+    lines = pa.table(
+        {
+            "code": codes,
+            "title": texts(table.column("description")),
+            "price": flat(table.column("unit_price")),
+            "at": flat(table.column("at_us")),
+        }
+    ).filter(pa.array(fine))
+    names = pc.unique(lines.column("code")).to_pylist()  # in the order they first occur
+    titles, prices = _titles(lines), _prices(lines)
+    sold = lines.group_by("code", use_threads=False).aggregate([("at", "min")])
+    first = dict(zip(sold.column("code").to_pylist(), sold.column("at_min").to_pylist(), strict=True))
     return pa.table(
         {
-            "item_id": pa.array(codes, pa.string()),
-            "title": pa.array([_most_frequent(titles[code]) for code in codes], pa.string()),
-            "price": pa.array(
-                [median(prices[code]) if code in prices else None for code in codes], pa.float64()
-            ),
-            "created_at_us": pa.array([first.get(code) for code in codes], pa.int64()),
-            "currency": pa.array(["GBP"] * len(codes), pa.string()),
+            "item_id": pa.array(names, pa.string()),
+            "title": pa.array([titles.get(name) for name in names], pa.string()),
+            "price": pa.array([prices.get(name) for name in names], pa.float64()),
+            "created_at_us": pa.array([first.get(name) for name in names], pa.int64()),
+            "currency": pa.array(["GBP"] * len(names), pa.string()),
         }
     )
 
 
-def _most_frequent(words: Counter[str]) -> str | None:
-    return max(words, key=lambda title: (words[title], title)) if words else None
+def _titles(lines: pa.Table) -> dict[str, str]:
+    """The most frequent description of each code; of equally frequent ones the last of the alphabet."""
+    known = lines.filter(pc.is_valid(lines.column("title")))
+    counted = known.group_by(["code", "title"], use_threads=False).aggregate([([], "count_all")])
+    rows = sorted(
+        zip(*(counted.column(name).to_pylist() for name in ("code", "count_all", "title")), strict=True)
+    )
+    return {code: title for code, _, title in rows}  # the last of a code wins
+
+
+def _prices(lines: pa.Table) -> dict[str, float]:
+    """The median of each code's prices above zero."""
+    priced = lines.filter(pc.greater(lines.column("price"), 0.0))
+    encoded = priced.column("code").combine_chunks().dictionary_encode()
+    code = encoded.indices.to_numpy()
+    price = priced.column("price").to_numpy()
+    price = price[np.lexsort((price, code))]
+    counts = np.bincount(code, minlength=len(encoded.dictionary))
+    start = np.cumsum(counts) - counts
+    middle = (price[start + (counts - 1) // 2] + price[start + counts // 2]) / 2
+    return dict(zip(encoded.dictionary.to_pylist(), middle.tolist(), strict=True))
 
 
 def _users(table: pa.Table) -> pa.Table:
-    countries: dict[str, str | None] = {}
-    people = texts(table.column("user_id")).to_pylist()
-    for user, country in zip(people, texts(table.column("country")).to_pylist(), strict=True):
-        if user is not None:
-            countries.setdefault(user, country)
-    return pa.table(
-        {
-            "user_id": pa.array(list(countries), pa.string()),
-            "country": pa.array(list(countries.values()), pa.string()),
-        }
-    )
+    people = pa.table({"user_id": texts(table.column("user_id")), "country": texts(table.column("country"))})
+    known = people.filter(pc.is_valid(people.column("user_id")))
+    grouped = known.group_by("user_id", use_threads=False).aggregate([("country", "first")])
+    return shaped(grouped, {"country_first": "country"})
