@@ -9,7 +9,7 @@ Opening is the positive action, because clicks, saves and purchases imply it; so
 of a positive action at position 0 for somebody who has not seen the item before.
 
 Source: the examination hypothesis of the position-based model (Craswell et al., "An experimental comparison of click
-position-bias models", WSDM 2008, section 3); the fatigue factor and the action chain are ours.
+position-bias models", WSDM 2008); the fatigue factor and the action chain are ours.
 """
 
 from __future__ import annotations

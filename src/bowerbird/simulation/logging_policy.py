@@ -49,8 +49,8 @@ def draw_slates(weights: Float32[np.ndarray, "slate item"], n: int, rng: np.rand
         n: length of a slate.
         rng: the randomness.
 
-    Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006, algorithm A-ES, in
-    its exponential form.
+    Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006, algorithm A, with
+    exponential keys.
 
     Example:
         >>> draw = draw_slates(np.array([[1, 0, 3]], dtype=np.float32), 3, np.random.default_rng(0))
