@@ -20,7 +20,7 @@ _SIDE_PX = 48
 LIMIT_GREY = 4.5
 """Root mean square difference, in grey levels of 255, up to which two drawings count as the same.
 
-In OpenMoji nothing lies between 3.7 (two clock faces, mirrored) and 5.5 (two hair colours).
+In OpenMoji nothing lies between 3.6 (two clock faces, mirrored) and 5.4.
 """
 
 
