@@ -1,8 +1,8 @@
-"""Runs by itself (see test_stores_killed.py): kill writers with SIGKILL at seeded points, then look.
+"""Runs by itself (see test_stores_killed.py): kill writers with SIGKILL wherever they touch the disk, then look.
 
 A scenario has a writer, which says after each step that the step is done, and a look at what is there.
-A dry run counts how many calls of Python or C functions the writer makes; then it is killed at the
-n-th, for several n drawn from a seed. Writers and looks run in forks of this process, which itself
+A dry run finds every site of the stores that touches the disk; then fresh writers are killed,
+one at each of several sites, before the call, the first or a later time, as a seed decides. Writers and looks run in forks of this process, which itself
 opens nothing: so importing is paid for once and no library meets a fork in the middle of its work.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 
@@ -53,7 +54,7 @@ BATCH = 6
 
 def append_and_seal(layout: Layout, say: Say) -> None:
     log = SqliteEventLog(layout)
-    for step in range(8):
+    for step in range(6):
         event_log_module.BULK_ROWS = 2 if step % 3 == 2 else 1000
         log.append(examples.numbered_events(step * BATCH, BATCH, step_us=DAY_US // 4))
         if step % 2:
@@ -254,56 +255,87 @@ def forked(work: Callable[[], object], answer: Path) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def counted(write: Callable[[], None], kill_at: int) -> int:
-    """Run a writer, counting calls; SIGKILL at the given one."""
-    calls = 0
+Site = tuple[tuple[str, int], ...]
+"""A place that touches the disk: the file and line of each frame of the stores that led there."""
 
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        if event in ("c_call", "c_return", "call"):
-            calls += 1
-            if calls == kill_at:
+TOUCHES_DISK = {
+    *("execute", "executemany", "fsync", "ftruncate", "pwrite", "write", "open", "close", "flock"),
+    *("replace", "rename", "unlink", "mkdir", "rmtree", "write_table", "write_dataset", "save"),
+    *("cleanup_old_versions", "new_file"),
+}
+
+
+def site_of(frame: FrameType | None) -> Site:
+    lines = []
+    while frame is not None:
+        place = Path(frame.f_code.co_filename)
+        if place.parent.name == "stores":
+            lines.append((place.name, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(lines)
+
+
+def watched(write: Callable[[], None], kill_at: tuple[Site, int] | None) -> list[tuple[Site, int]]:
+    """Run a writer; SIGKILL it before the n-th time it touches the disk at one site.
+
+    Returns:
+        Every site it came by and how often, in order.
+    """
+    seen: dict[Site, int] = {}
+
+    def watch(frame: FrameType, event: str, argument: object) -> None:
+        if event == "c_call":
+            name, caller = getattr(argument, "__name__", ""), frame
+        elif event == "call":
+            name, caller = frame.f_code.co_name, frame.f_back
+        else:
+            return
+        site = site_of(caller) if name in TOUCHES_DISK else ()
+        if site:
+            seen[site] = seen.get(site, 0) + 1
+            if kill_at == (site, seen[site]):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.setprofile(count)
+    sys.setprofile(watch)
     try:
         write()
     finally:
         sys.setprofile(None)
-    return calls
+    return list(seen.items())
 
 
-def run(name: str, folder: Path, points: int, seed: int) -> list[str]:
+def run(name: str, folder: Path, most_sites: int, seed: int) -> list[str]:
+    """Kill a scenario's writer once at each of so many sites drawn from the seed; returns what went wrong."""
     scenario = SCENARIOS[name]
     problems: list[str] = []
     answer = folder / "answer.json"
 
-    def attempt(number: int, kill_at: int) -> tuple[Layout, int, int]:
+    def attempt(number: int, kill_at: tuple[Site, int] | None) -> tuple[Layout, int, int]:
         layout = Layout(folder / str(number))
         layout.create()
         said = layout.root / "said"
         said.write_text("0")
-        status = forked(
-            lambda: counted(lambda: scenario.write(layout, lambda n: said.write_text(str(n))), kill_at),
-            answer,
-        )
+        write = partial(scenario.write, layout, lambda step: said.write_text(str(step)))
+        status = forked(partial(watched, write, kill_at), answer)
         return layout, status, int(said.read_text() or "0")
 
-    _, status, _ = attempt(0, kill_at=0)
-    total = json.loads(answer.read_text())
+    _, status, _ = attempt(0, None)
+    sites = json.loads(answer.read_text())
     if status:
-        return [f"dry run: {total}"]
-    for number, kill_at in enumerate(
-        sorted(generator(seed, name).integers(1, total, points).tolist()), start=1
-    ):
-        layout, status, acknowledged = attempt(number, kill_at)
+        return [f"dry run: {sites}"]
+    random = generator(seed, name)
+    chosen = random.permutation(len(sites))[:most_sites]
+    for number, (lines, times) in enumerate((sites[site] for site in sorted(chosen.tolist())), start=1):
+        site = tuple((file, line) for file, line in lines)
+        when = int(random.integers(1, times + 1))
+        layout, status, acknowledged = attempt(number, (site, when))
         if not os.WIFSIGNALED(status):
-            problems.append(f"call {kill_at} of {total}: the writer was not killed: {answer.read_text()}")
+            problems.append(f"{site}, time {when}: the writer was not killed: {answer.read_text()}")
             continue
         forked(partial(scenario.look, layout, acknowledged), answer)
         found = json.loads(answer.read_text())
         if found:
-            problems.append(f"killed at call {kill_at} of {total}: {found}")
+            problems.append(f"killed at {site}, time {when} of {times}: {found}")
     return problems
 
 
