@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64, Int64
 
 from bowerbird.errors import InputError
 
-__all__ = ["Reordering"]
+__all__ = ["Picks", "Reordering", "relevance_of"]
 
 
 @dataclass(frozen=True)

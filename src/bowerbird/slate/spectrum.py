@@ -99,20 +99,21 @@ class _Window:
         if self._size == 0:
             return
         row = self._seen % self._size
+        component, square = self._components[row], self._squares[row]
         if self._seen >= self._size:
-            self._left += self._squares[row]  # the add-back
-            self._components[row] = 0.0
-            self._squares[row] = 0.0
+            self._left += square  # the add-back
         self._seen += 1
         left, noise = float(self._left[pick]), float(self._noise[pick])
         if left <= noise:
             # no vector at all takes no room; a repeat leaves no volume until it is out of the window
             self._lengths[row] = 1.0 if noise == 0.0 else 0.0
+            component[:] = 0.0
+            square[:] = 0.0
             return
-        component = self._vectors @ self._vectors[pick]
-        component -= self._components[:, pick] @ self._components
+        shared = self._components[:, pick].copy()
+        shared[row] = 0.0  # this row still holds the pick that just left
+        np.subtract(self._vectors @ self._vectors[pick], shared @ self._components, out=component)
         component /= math.sqrt(left)
-        self._components[row] = component
-        np.square(component, out=self._squares[row], dtype=np.float64)
-        self._left -= self._squares[row]
+        np.square(component, out=square, dtype=np.float64)
+        self._left -= square
         self._lengths[row] = math.sqrt(left)

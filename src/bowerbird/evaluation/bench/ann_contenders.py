@@ -19,7 +19,7 @@ from bowerbird.retrieval.index.approximate import faiss_threads
 
 __all__ = ["CONTENDERS", "Built", "Contender"]
 
-_BREADTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+_BREADTHS = (10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _PROBES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64)
 _LINKS = 16
 _BUILD_BREADTH = 100
