@@ -1,0 +1,50 @@
+"""Calibration: what is said happens as often as said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bowerbird.errors import InputError
+from bowerbird.metrics.calibration import ece_equal_mass
+from bowerbird.ranking.calibration import ENOUGH_POSITIVES, fitted_calibration
+
+
+def _overconfident(n: int, rate_shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that say three times what is true, and outcomes."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(rate_shift, 1.0, size=n)
+    return (3 * truth).astype(np.float32), rng.random(n) < 1 / (1 + np.exp(-truth))
+
+
+@pytest.mark.parametrize("shift", [-2.0, -4.5])
+def test_overconfident_scores_become_calibrated_on_fresh_data(shift: float) -> None:
+    fit_logits, fit_outcomes = _overconfident(20_000, shift, 1)
+    logits, outcomes = _overconfident(20_000, shift, 2)
+    before = ece_equal_mass(outcomes, 1 / (1 + np.exp(-logits.astype(np.float64))))
+    after = ece_equal_mass(outcomes, fitted_calibration(fit_logits, fit_outcomes)(logits))
+    assert after < 0.012 < before
+
+
+def test_few_positives_are_fitted_with_two_parameters_not_steps() -> None:
+    logits, outcomes = _overconfident(2_000, -4.0, 3)
+    assert outcomes.sum() < ENOUGH_POSITIVES
+    calibration = fitted_calibration(logits, outcomes)
+    assert len(set(calibration.probabilities)) > 200
+
+
+def test_a_calibration_never_turns_an_order_around() -> None:
+    logits, outcomes = _overconfident(5_000, -1.0, 4)
+    mapped = fitted_calibration(logits, outcomes)(np.sort(logits))
+    assert (np.diff(mapped) >= 0).all()
+    assert ((mapped > 0) & (mapped < 1)).all()
+
+
+def test_one_class_only_gives_a_small_probability_not_a_crash() -> None:
+    calibration = fitted_calibration(np.linspace(-3, 3, 50).astype(np.float32), np.zeros(50, dtype=bool))
+    assert float(calibration(np.zeros(1, np.float32))[0]) < 0.2
+
+
+def test_no_examples_are_refused() -> None:
+    with pytest.raises(InputError, match="no examples"):
+        fitted_calibration(np.empty(0, np.float32), np.empty(0, dtype=bool))
