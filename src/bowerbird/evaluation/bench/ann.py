@@ -150,11 +150,11 @@ def _knob(
     built: Built, queries: Float32[np.ndarray, "query dim"], truth: Int[np.ndarray, "query k"], k: int
 ) -> int:
     """The cheapest value that reaches the target; the largest if none does."""
-    if len(built.knobs) > 1:
-        for value in built.knobs:
-            if float(_recall_each(built.search(queries, k, value), truth).mean()) >= TARGET:
-                return value
-    return built.knobs[-1]
+    *cheaper, largest = built.knobs
+    for value in cheaper:
+        if float(_recall_each(built.search(queries, k, value), truth).mean()) >= TARGET:
+            return value
+    return largest
 
 
 def _batch(

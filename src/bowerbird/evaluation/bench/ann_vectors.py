@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from jaxtyping import Float32
 
@@ -128,8 +127,8 @@ def _parquet_matrix(path: Path) -> np.ndarray:
     if len(lists) != 1:
         raise InputError(f"{path}: columns of lists are {lists}; expected exactly one, the vectors")
     column = table.column(lists[0]).combine_chunks()
-    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
-    if len(lengths) != 1 or not lengths[0]:
+    rows = column.to_numpy(zero_copy_only=False)
+    lengths = sorted({0 if row is None else len(row) for row in rows})
+    if len(lengths) != 1 or lengths == [0]:
         raise InputError(f"{path} column {lists[0]!r}: lists of lengths {lengths[:5]}; expected one length")
-    values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return values.reshape(len(column), lengths[0])
+    return np.stack(rows).astype(np.float32)

@@ -174,6 +174,8 @@ class ApproximateIndex:
         """
         try:
             lists = faiss.read_index(str(directory / _FILE))
+            if not isinstance(lists, faiss.IndexIVF):
+                raise StorageError(f"{directory / _FILE}: holds no inverted lists; build the index again")
             return ApproximateIndex(card["space"], card["rows"], lists, Tuning(**card["tuning"]))
         except (RuntimeError, KeyError, TypeError) as error:
             raise StorageError(
@@ -190,7 +192,8 @@ def _probe(
 ) -> tuple[Int32[np.ndarray, "query n"], Float32[np.ndarray, "query n"]]:
     selector = None
     if allowed is not None:
-        selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        bits = np.packbits(allowed, bitorder="little")
+        selector = faiss.IDSelectorBitmap(bits)
     parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)
     similarities, rows = lists.search(np.ascontiguousarray(queries), n, params=parameters)
     similarities[rows < 0] = -np.inf

@@ -4,10 +4,10 @@ import faiss
 import numpy as np
 import pytest
 
-from bowerbird.errors import InputError
+from bowerbird.errors import InputError, StorageError
 from bowerbird.randomness import generator
 from bowerbird.records.signal import Space, Vectors
-from bowerbird.retrieval.index import ApproximateIndex, ExactIndex, recall_at
+from bowerbird.retrieval.index import ApproximateIndex, ExactIndex, load_index, recall_at
 from bowerbird.retrieval.index.approximate import _ladder, faiss_threads
 
 SPACE = Space("picture", "1", 24)
@@ -72,6 +72,13 @@ def test_faiss_keeps_the_threads_it_had():
         assert faiss.omp_get_max_threads() == 2
     finally:
         faiss.omp_set_num_threads(1)
+
+
+def test_a_file_of_another_kind_of_index_is_refused(tmp_path):
+    ApproximateIndex.build(VECTORS).save(tmp_path)
+    faiss.write_index(faiss.IndexFlatIP(24), str(tmp_path / "index.faiss"))
+    with pytest.raises(StorageError, match="holds no inverted lists"):
+        load_index(tmp_path)
 
 
 def test_one_row_is_enough():
