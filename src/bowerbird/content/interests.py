@@ -235,11 +235,11 @@ def _voted(
         weight = weight / np.where(total > 0, total, 1)
         bounds = np.arange(0, block.size * k + 1, k)
         votes = sparse.csr_array(
-            (weight.ravel(), voters[nearest].ravel(), bounds), shape=(block.size, own.shape[0])
+            (weight.ravel(), voters[nearest].ravel(), bounds), shape=(block.size, labelled.shape[0])
         )
         shares.append(votes @ own)
-    share = sparse.vstack(shares, format="csr")
+    share = sparse.csr_array(sparse.vstack(shares))
     share.data[share.data < settings.least_share] = 0
     share.eliminate_zeros()
     places = (np.ones(asking.size, np.float32), (asking, np.arange(asking.size)))
-    return sparse.csr_array(places, shape=(own.shape[0], asking.size)) @ share
+    return sparse.csr_array(places, shape=(labelled.shape[0], asking.size)) @ share

@@ -117,7 +117,7 @@ class ProfiledInterest:
     evidence: History
     """The positive events under the node, oldest first."""
     searched_at: Int64[np.ndarray, "search"]
-    """Times of the person's searches that were answered mostly from the node, microseconds UTC."""
+    """Times of the person's searches of which at least a third of the answers fall under the node, microseconds UTC."""
 
 
 def node_popularity(
@@ -237,15 +237,15 @@ def _evidence(history: History, labels: ItemLabels) -> tuple[Int64[np.ndarray, "
 
 
 def _searches(answers: History, labels: ItemLabels) -> tuple[Int64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
-    """The times of searches and the nodes that hold at least half of their answers."""
+    """The times of searches and the nodes that hold at least a third of their answers."""
     times, search, size = np.unique(answers.at, return_inverse=True, return_counts=True)
     steps, nodes, _ = _labels(labels, answers.rows)
     pairs, count = np.unique(search[steps] * len(labels.node_paths) + nodes, return_counts=True)
     if pairs.size == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     of, node = np.divmod(pairs, len(labels.node_paths))
-    mostly = 2 * count >= size[of]
-    return times[of[mostly]], node[mostly]
+    enough = 3 * count >= size[of]
+    return times[of[enough]], node[enough]
 
 
 def _labels(

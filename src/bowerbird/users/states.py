@@ -4,8 +4,8 @@ A person's state follows from the days they were active in the 28 days before ``
 
 ========  =====================================================
 new       their first event is at most 28 days old
-core      active on 12 days or more
-casual    active on 4 to 11 days
+core      active on 8 days or more: two days a week
+casual    active on 4 to 7 days: once a week
 marginal  active on 1 to 3 days
 dormant   not active, but seen before
 ========  =====================================================
@@ -27,7 +27,7 @@ STATES = ("new", "core", "casual", "marginal", "dormant")
 """Every state, in the order of its code."""
 
 WINDOW_DAYS = 28
-CORE_DAYS = 12
+CORE_DAYS = 8
 CASUAL_DAYS = 4
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -149,6 +149,7 @@ def test_an_unknown_action_in_the_settings_is_refused():
         SequenceSettings(actions=("svae",))
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, st.integers(-6, 13), facts)
 def test_the_future_changes_nothing(log: list[Fact], as_of: int, more: list[Fact]):
     future = [(as_of + abs(at), user, item, action) for at, user, item, action in more]
@@ -157,6 +158,7 @@ def test_the_future_changes_nothing(log: list[Fact], as_of: int, more: list[Fact
         assert answers(before, user, as_of) == answers(after, user, as_of)
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, st.lists(st.integers(0, 40), max_size=4))
 def test_the_stream_equals_the_batch_in_bytes(log: list[Fact], cuts: list[int]):
     bounds = [0, *sorted(cuts), len(log)]
@@ -169,6 +171,7 @@ def test_the_stream_equals_the_batch_in_bytes(log: list[Fact], cuts: list[int]):
     assert (stream.unknown_users, stream.unknown_items) == (batch.unknown_users, batch.unknown_items)
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_of_distinct_times_gives_the_same_bytes(log: list[Fact], random):
     distinct = [(1000 * place + at, *rest) for place, (at, *rest) in enumerate(log)]
@@ -180,6 +183,7 @@ def test_any_order_of_arrival_of_distinct_times_gives_the_same_bytes(log: list[F
     assert stream.fingerprint() == built(distinct).fingerprint()
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, st.integers(0, 40), st.integers(-6, 14))
 def test_serving_reads_what_a_rebuild_would_give(log: list[Fact], cut: int, as_of: int):
     online = OnlineSequence(built(log[:cut]))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.clock import DAY_US
@@ -14,6 +14,7 @@ from bowerbird.content.interests import ItemInterests, item_interests
 from bowerbird.errors import InputError
 from bowerbird.records import Events, History, Vocabulary
 from bowerbird.signals.sequences import Sequences
+from bowerbird.testing.tiny_world import tiny_world
 from bowerbird.users.interests import (
     Exposure,
     InterestSettings,
@@ -21,6 +22,7 @@ from bowerbird.users.interests import (
     interest_profile,
     node_popularity,
 )
+from bowerbird.users.states import STATES, activity_states
 
 CATEGORIES = [
     "animals/birds",
@@ -119,7 +121,7 @@ def test_events_spread_over_children_make_the_parent_an_interest():
 
 
 def test_searches_are_evidence():
-    answers: list[Fact] = [(day, "u0", item, "answer") for day in (1, 2, 3) for item in (5, 5, 0)]
+    answers: list[Fact] = [(day, "u0", item, "answer") for day in (1, 2, 3) for item in (5, 5, 5, 0)]
     (found,) = profile(built([*answers, (3, "u0", 3, "closeup"), *crowd(3)]), 4 * DAY_US)
     assert found.node == "food/bread"
     assert found.searched_at.tolist() == [1 * DAY_US, 2 * DAY_US, 3 * DAY_US]
@@ -177,6 +179,7 @@ def flat(found: tuple[ProfiledInterest, ...]) -> list[tuple]:
     return [(o.node, o.weight, o.lift, o.evidence.at.tobytes(), o.searched_at.tobytes()) for o in found]
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, facts, st.integers(0, 10))
 def test_the_future_changes_nothing(log: list[Fact], more: list[Fact], day: int):
     future = [(day + late, *rest) for late, *rest in more]
@@ -198,6 +201,23 @@ def test_evidence_is_in_the_history_under_the_node_and_enough(log: list[Fact], d
         assert set(one.searched_at.tolist()) <= set(sequences.answered(0, as_of, 180).at.tolist())
     assert [one.weight for one in found] == sorted((one.weight for one in found), reverse=True)
     assert not found or sum(one.weight for one in found) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_the_interests_planted_in_a_simulated_world_are_recovered():
+    world = tiny_world(people=90, days=60)
+    users = Vocabulary("user", tuple(world.users["user_id"].to_pylist()))
+    items = Vocabulary("item", tuple(world.items["item_id"].to_pylist()))
+    sequences = Sequences.from_events(Events(world.events), users, items)
+    labels = item_interests(world.items["category"].to_pylist())
+    end = int(sequences.activity.at.max()) + 1
+    recall = []
+    for row in np.flatnonzero(activity_states(sequences, end) == STATES.index("core")).tolist():
+        planted = {path for path, _ in world.truth.top_interests(users.id(row), end, k=3)}
+        found = {one.node for one in profile(sequences, end, labels=labels, user=row)[:3]}
+        recall.append(len(planted & found) / len(planted))
+    assert len(recall) >= 10
+    assert np.mean(recall) > 0.6  # by chance it would be about 3 of 40
 
 
 @pytest.mark.data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.clock import DAY_US
@@ -30,7 +30,7 @@ def built(log: list[Fact], people: int = 6) -> Sequences:
 def test_states_follow_from_active_days_in_the_last_28():
     as_of = 100 * DAY_US
     log: list[Fact] = [(90.5, "u0")]  # new: first event 9.5 days ago
-    for user, days in (("u1", 12), ("u2", 4), ("u3", 1)):
+    for user, days in (("u1", 8), ("u2", 7), ("u3", 3)):
         log += [(10.0, user), *[(99.5 - n, user) for n in range(days)]]
     log += [(10.0, "u4")]
     names = [STATES[code] if code >= 0 else None for code in activity_states(built(log), as_of).tolist()]
@@ -58,6 +58,7 @@ def test_transitions_count_people_with_a_state_on_both_sides():
 facts = st.lists(st.tuples(st.integers(0, 60), st.sampled_from([f"u{n}" for n in range(4)])), max_size=40)
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, facts, st.integers(0, 61))
 def test_the_future_changes_nothing(log: list[Fact], more: list[Fact], day: int):
     future = [(day + late, user) for late, user in more]
@@ -67,6 +68,7 @@ def test_the_future_changes_nothing(log: list[Fact], more: list[Fact], day: int)
         assert getattr(before, name).tobytes() == getattr(after, name).tobytes()
 
 
+@settings(max_examples=20)  # each example builds several logs
 @given(facts, st.integers(0, 61))
 def test_active_days_equal_a_plain_count(log: list[Fact], day: int):
     activity = Activity.of(built(log, 4), day * DAY_US)
