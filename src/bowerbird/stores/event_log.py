@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Bool, UInt64
 
 from bowerbird.clock import DAY_US
@@ -225,7 +226,7 @@ class SqliteEventLog:
             known |= known_in(run, lanes)
         if len(ids) >= BULK_ROWS:
             tail = pa.array([name for (name,) in self._db.execute("SELECT event_id FROM event")], pa.string())
-            return known | pa.compute.is_in(ids, value_set=tail).to_numpy(zero_copy_only=False)
+            return known | pc.is_in(ids, value_set=tail).to_numpy(zero_copy_only=False)
         texts = ids.to_pylist()
         there: set[str] = set()
         for start in range(0, len(texts), 500):

@@ -67,7 +67,9 @@ def string_lanes(values: pa.ChunkedArray) -> UInt64[np.ndarray, "2 row"]:
         lanes[:, first:end] = _mixed(lanes[:, first:end] * _MULTIPLY + word)
     for row in range(end, len(array)):
         text = data[start[row] : start[row] + length[row]]
-        lanes[:, row] = np.frombuffer(hashlib.blake2b(text, digest_size=16).digest(), dtype=np.uint64)
+        lanes[:, row] = np.frombuffer(
+            hashlib.blake2b(text.tobytes(), digest_size=16).digest(), dtype=np.uint64
+        )
     unsorted = np.empty_like(lanes)
     unsorted[:, order] = _mixed(lanes)
     return unsorted
@@ -111,10 +113,10 @@ def _column_lanes(column: pa.ChunkedArray) -> UInt64[np.ndarray, "2 row"]:
 
 
 def _canonical(value: object) -> str:
-    pairs = value if isinstance(value, list) else [value]
-    if all(isinstance(pair, tuple) for pair in pairs):
-        pairs = sorted(pairs)
-    return json.dumps(pairs, ensure_ascii=False, sort_keys=True, default=str)
+    """A nested value as text; the pairs of a map in the order of their keys."""
+    if isinstance(value, list) and all(isinstance(pair, tuple) for pair in value):
+        value = sorted(value, key=str)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _words(column: pa.ChunkedArray) -> UInt64[np.ndarray, "row"]:

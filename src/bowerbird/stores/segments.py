@@ -110,7 +110,7 @@ def write_segment(folder: Path, rows: pa.Table) -> Segment:
                 scratch,
                 compression="zstd",
                 compression_level=1,
-                use_dictionary=["user_id", "item_id", "action", "surface", "request_id", "collection_id"],
+                use_dictionary=["user_id", "item_id", "action", "surface", "request_id", "collection_id"],  # pyright: ignore[reportArgumentType] - Arrow's stub is too narrow
                 row_group_size=SEGMENT_ROWS,
             )
             publish(scratch, target)
