@@ -7,6 +7,8 @@ per column: a cell is read the same way whatever stands beside it, so batches eq
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -17,7 +19,7 @@ from bowerbird.clock import SECOND_US, parse_time
 from bowerbird.datasets.tables import as_text
 from bowerbird.errors import InputError
 
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$|^\s*[-+]?(?i:nan|inf|infinity)\s*$"
 _TRUE, _FALSE = ("true", "yes", "1", "t", "y"), ("false", "no", "0", "f", "n")

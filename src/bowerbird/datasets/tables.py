@@ -175,7 +175,7 @@ def column_of(values: list[Any]) -> pa.Array:
         return pa.array([as_text(value) for value in values], pa.string())
 
 
-def open_bytes(path: Path) -> io.BufferedIOBase:
+def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
     """A file opened for reading, unzipped on the way if it ends in ``.gz``."""
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
