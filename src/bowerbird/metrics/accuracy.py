@@ -69,7 +69,7 @@ def precision(hits: Bool[np.ndarray, "user n"], k: int) -> Float64[np.ndarray, "
         >>> precision(np.array([[True, False, True, False]]), 4).tolist()
         [0.5]
     """
-    return hits[:, :k].sum(axis=1) / float(k)
+    return np.asarray(hits[:, :k].sum(axis=1) / k, dtype=np.float64)
 
 
 def recall(

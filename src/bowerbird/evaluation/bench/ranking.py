@@ -19,8 +19,8 @@ from bowerbird.randomness import generator
 
 __all__ = ["Cases", "ranked_lists", "target_ranks"]
 
-BATCH_SCORES = 16_000_000
-"""Scores held at once: 64 MB of float32."""
+BATCH_SCORES = 4_000_000
+"""Scores held at once: 16 MB of float32, measured faster than larger batches."""
 
 
 @dataclass(frozen=True)
