@@ -5,14 +5,12 @@ Heavy modules are imported inside the commands: ``bowerbird --help`` must not wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bowerbird.errors import BowerbirdError, NotFoundError
+from bowerbird.errors import NotFoundError
 
 if TYPE_CHECKING:
     from bowerbird.evaluation.bench.fitting import BenchPlan
@@ -59,14 +57,13 @@ def next_item(
     json: Json = None,
 ) -> None:
     """Which item comes next, ranked against the whole catalogue."""
-    with _explained():
-        if models == "list":
-            _list_models()
-            return
-        from bowerbird.evaluation.bench.next_item import run_next_item
+    if models == "list":
+        _list_models()
+        return
+    from bowerbird.evaluation.bench.next_item import run_next_item
 
-        plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
-        _show(run_next_item(interactions, plan, protocol), json)
+    plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
+    _show(run_next_item(interactions, plan, protocol), json)
 
 
 @app.command(
@@ -83,14 +80,13 @@ def collaborative(
     json: Json = None,
 ) -> None:
     """Which held-out items a user took; without --protocol and --holdout the data's split column decides."""
-    with _explained():
-        if models == "list":
-            _list_models()
-            return
-        from bowerbird.evaluation.bench.collaborative import run_collaborative
+    if models == "list":
+        _list_models()
+        return
+    from bowerbird.evaluation.bench.collaborative import run_collaborative
 
-        plan, interactions = _plan(models, seeds, tune=tune, refit=False), _read(events)
-        _show(run_collaborative(interactions, plan, protocol, holdout), json)
+    plan, interactions = _plan(models, seeds, tune=tune, refit=False), _read(events)
+    _show(run_collaborative(interactions, plan, protocol, holdout), json)
 
 
 @app.command("ann", epilog="Example: bowerbird bench ann --n-vectors 100000 --dim 128 --json ann.json")
@@ -102,10 +98,9 @@ def ann(
     json: Json = None,
 ) -> None:
     """Nearest-neighbour search: recall and queries per CPU-second of every index."""
-    with _explained():
-        from bowerbird.evaluation.bench.ann import run_ann
+    from bowerbird.evaluation.bench.ann import run_ann
 
-        _show(run_ann(n_vectors, dim, seed, k), json)
+    _show(run_ann(n_vectors, dim, seed, k), json)
 
 
 @app.command("encode", epilog="Example: bowerbird bench encode --images photos/ --limit 500")
@@ -118,24 +113,13 @@ def encode(
     json: Json = None,
 ) -> None:
     """Images to vectors: images per CPU-second, decode included, beside the plain loop."""
-    with _explained():
-        from bowerbird.evaluation.bench.encode import run_encode
+    from bowerbird.evaluation.bench.encode import run_encode
 
-        _show(run_encode(images, limit, seed), json)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Errors raised on purpose become a message and exit code 1, not a traceback."""
-    try:
-        yield
-    except BowerbirdError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    _show(run_encode(images, limit, seed), json)
 
 
 def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
-    from bowerbird.cli.terminal_progress import TerminalProgress
+    from bowerbird.cli.display import BarProgress
     from bowerbird.evaluation.baselines.recommender import recommender
     from bowerbird.evaluation.bench.fitting import BenchPlan
 
@@ -145,7 +129,7 @@ def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
             recommender(name)
         except NotFoundError as error:
             raise typer.BadParameter(str(error), param_hint="--models") from error
-    return BenchPlan(names, seeds, tune, refit, TerminalProgress())
+    return BenchPlan(names, seeds, tune, refit, BarProgress())
 
 
 def _read(events: Path | None) -> Interactions:

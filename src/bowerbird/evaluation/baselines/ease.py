@@ -136,11 +136,11 @@ class Ease:
                 f"(items x items x 4 bytes); {free / 1e9:.1f} GB are available: leave ease out of --models, "
                 "or keep fewer items"
             )
-        inverse = inverse_of_gram(train.matrix(), self.settings.regularisation)
+        # P is symmetric: its transpose is P with contiguous rows, which the products with histories want
+        inverse = inverse_of_gram(train.matrix(), self.settings.regularisation).T
         inverse /= -np.diag(inverse).copy()
         np.fill_diagonal(inverse, 0.0)
-        # rows are read by sparse products, which want them contiguous; P is symmetric but B is not
-        return FittedEase(np.ascontiguousarray(inverse), self.settings.history_decay)
+        return FittedEase(inverse, self.settings.history_decay)
 
 
 def bag() -> Ease:

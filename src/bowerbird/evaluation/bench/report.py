@@ -161,7 +161,7 @@ def _cell(estimate: Estimate | None) -> str:
         return "-"
     digits = 4 if abs(estimate.mean) < 10 else 1
     text = f"{estimate.mean:,.{digits}f}"
-    if estimate.sd is not None and len(estimate.seeds) > 1:
+    if estimate.sd:  # one seed has none, and a model without randomness has zero
         text += f" ± {estimate.sd:,.{digits}f}"
     return text if estimate.se is None else f"{text} ({estimate.se:,.{digits}f})"
 
