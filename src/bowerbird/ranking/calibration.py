@@ -68,10 +68,11 @@ def _platt(logits: np.ndarray, happened: np.ndarray) -> Calibration:
     high, low = (positives + 1) / (positives + 2), 1 / (len(happened) - positives + 2)
     target = np.where(happened, high, low)
     design = np.stack([logits, np.ones_like(logits)], axis=1)
-    weights = np.array([1.0, 0.0])
+    rate = target.mean()
+    weights = np.array([0.0, np.log(rate / (1 - rate))])  # a flat start: Newton then never overshoots into saturation
     for _ in range(_NEWTON_STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (p - target) + 1e-6 * (weights - [1.0, 0.0])
+        gradient = design.T @ (p - target) + 1e-6 * weights
         hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
         weights = weights - step
