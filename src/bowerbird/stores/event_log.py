@@ -211,6 +211,7 @@ class SqliteEventLog:
 
     @logical_time.setter
     def logical_time(self, value: bool) -> None:
+        """Remember it; on the disk on return."""
         with self._transaction("IMMEDIATE", "write settings of the log"):
             self._set_meta(logical_time=int(value))
 

@@ -60,7 +60,9 @@ class EventLog(Protocol):
         ...
 
     @logical_time.setter
-    def logical_time(self, value: bool) -> None: ...
+    def logical_time(self, value: bool) -> None:
+        """Remember it."""
+        ...
 
     def append(self, events: Events) -> int:
         """Add events whose id is new, all or none; returns how many. They are safe on return."""
