@@ -5,12 +5,13 @@ Heavy modules are imported inside the commands: ``bowerbird --help`` must not wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bowerbird.errors import NotFoundError
+from bowerbird.errors import NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from bowerbird.evaluation.bench.fitting import BenchPlan
@@ -60,8 +61,9 @@ def next_item(
     if models == "list":
         _list_models()
         return
-    from bowerbird.evaluation.bench.next_item import run_next_item
+    from bowerbird.evaluation.bench.next_item import PROTOCOLS, run_next_item
 
+    _one_of(protocol, PROTOCOLS)
     plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
     _show(run_next_item(interactions, plan, protocol), json)
 
@@ -85,6 +87,9 @@ def collaborative(
         return
     from bowerbird.evaluation.bench.collaborative import run_collaborative
 
+    _one_of(protocol, (None, "microsoft"))
+    if protocol is not None and holdout is not None:
+        raise typer.BadParameter("expected --protocol or --holdout, not both", param_hint="--holdout")
     plan, interactions = _plan(models, seeds, tune=tune, refit=False), _read(events)
     _show(run_collaborative(interactions, plan, protocol, holdout), json)
 
@@ -130,6 +135,14 @@ def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
         except NotFoundError as error:
             raise typer.BadParameter(str(error), param_hint="--models") from error
     return BenchPlan(names, seeds, tune, refit, BarProgress())
+
+
+def _one_of(protocol: str | None, known: Iterable[str | None]) -> None:
+    if protocol not in known:
+        names = [name for name in known if name]
+        raise typer.BadParameter(
+            f"{protocol!r} is unknown; {did_you_mean(str(protocol), names)}", param_hint="--protocol"
+        )
 
 
 def _read(events: Path | None) -> Interactions:

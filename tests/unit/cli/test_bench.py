@@ -53,6 +53,12 @@ def test_an_unknown_model_is_bad_usage(events: Path):
     assert "seqknn" in text
 
 
+def test_an_unknown_protocol_is_bad_usage(events: Path):
+    assert run("next-item", "--events", events, "--protocol", "lo")[0] == 2
+    assert run("collaborative", "--events", events, "--protocol", "apple")[0] == 2
+    assert run("collaborative", "--events", events, "--protocol", "microsoft", "--holdout", 0.1)[0] == 2
+
+
 def test_missing_events_are_bad_usage():
     assert run("next-item", "--models", "pop")[0] == 2
 
