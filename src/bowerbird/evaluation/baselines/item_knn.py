@@ -30,13 +30,14 @@ class ItemKnnSettings(Settings):
 class FittedItemKnn:
     """Item-to-item similarities and how a history reads them."""
 
-    similarity: sparse.csr_array
+    similarity: sparse.csr_array | Float32[np.ndarray, "item item"]
+    """Sparse, or dense where more than half of the pairs are filled: then dense is smaller and faster."""
     history_decay: float
 
     def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
         """``score_j = sum_a history_decay**a * sim(item of age a, j)``."""
         found = histories.weights(self.history_decay) @ self.similarity
-        return found.toarray().astype(np.float32, copy=False)
+        return np.asarray(found.toarray() if sparse.issparse(found) else found, dtype=np.float32)
 
 
 class ItemKnn:
@@ -66,7 +67,8 @@ class ItemKnn:
         values = pairs.data / (norm[pairs.row] * norm[pairs.col] + self.settings.shrink)
         values[pairs.row == pairs.col] = 0.0
         similarity = sparse.csr_array((values.astype(np.float32), (pairs.row, pairs.col)), shape=pairs.shape)
-        return FittedItemKnn(similarity, self.settings.history_decay)
+        dense = similarity.nnz > train.items_total**2 / 2
+        return FittedItemKnn(similarity.toarray() if dense else similarity, self.settings.history_decay)
 
 
 def bag() -> ItemKnn:

@@ -146,13 +146,13 @@ def _global_time(interactions: Interactions, plan: BenchPlan) -> BenchReport:
             everything, split.test, split.train, first_only=rule == "first", seen_out=seen_out
         )
         for name, model in models:
-            rows.append(fitted_row(f"{name} [{rule}]", model, split.train, test.measured, plan))
+            rows.append(fitted_row(f"{name} ({rule})", model, split.train, test.measured, plan))
             if plan.refit:
-                label = f"{name} [{rule}] (refit)"
+                label = f"{name} ({rule}, refit)"
                 rows.append(fitted_row(label, model, before_test, test.measured, plan))
     users = int(np.unique(split.test.users).size)
     notes = [
-        f"targets: [first] each user's first event after the split ({users:,}), [successive] all ({len(split.test):,})",
+        f"targets: (first) each user's first event after the split ({users:,}), (successive) all ({len(split.test):,})",
         f"{CORE}-core on train; {warm.cold_events:,} test events of cold users or items left out",
         f"{int(repeated.sum()):,} consecutive repeats dropped",
     ]
@@ -174,7 +174,7 @@ def _stated(plan: BenchPlan, seen_out: bool) -> list[str]:
     return [
         "full ranking, ties pessimistic",
         "seen items out" if seen_out else "seen items kept, since users repeat items",
-        "fitted on train only" + (", (refit) rows on train and validation" if plan.refit else ""),
+        "fitted on train only" + (", rows marked refit on train and validation" if plan.refit else ""),
         "settings chosen on validation" if plan.tune else "default settings",
     ]
 

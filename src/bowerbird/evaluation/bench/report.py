@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from bowerbird.errors import InputError
@@ -52,6 +53,8 @@ class Estimate:
         """The sample standard deviation over seeds; None with one seed, where it is not defined."""
         if len(self.seeds) < 2:
             return None
+        if len(set(self.seeds)) == 1:
+            return 0.0  # exactly, where rounding of the mean would leave dust
         mean = self.mean
         return math.sqrt(math.fsum((value - mean) ** 2 for value in self.seeds) / (len(self.seeds) - 1))
 
@@ -145,14 +148,14 @@ class BenchReport:
         )
         notes = "; ".join(self.notes)
         caption = f"mean ± sd over seeds (se over users) · {self.machine} · commit {self.commit}"
-        table = Table(title=title, caption=f"{notes}\n{caption}" if notes else caption)
+        table = Table(title=title, caption=escape(f"{notes}\n{caption}" if notes else caption))
         table.add_column("model", no_wrap=True)
         names = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
         for name in [*names, "cpu s", "peak MB"]:
             table.add_column(name, justify="right")
         for row in self.rows:
             cells = [_cell(row.metrics.get(name)) for name in names]
-            table.add_row(row.model, *cells, f"{row.cpu_seconds:,.2f}", f"{row.peak_mb:,.0f}")
+            table.add_row(escape(row.model), *cells, f"{row.cpu_seconds:,.2f}", f"{row.peak_mb:,.0f}")
         return table
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,18 @@ def test_ials_prefers_what_alike_people_took():
     pairs = [(u, i) for u in range(10) for i in (0, 1)] + [(u, i) for u in range(10, 20) for i in (2, 3)]
     scores = Ials(SMALL_IALS).fit(interactions(pairs), 0).scores(histories([0]))[0]
     assert scores[1] > scores[2:].max()
+
+
+def test_itemknn_scores_alike_in_its_sparse_and_its_dense_form():
+    # without the user who met everything most pairs are empty
+    pairs = [(0, 0), (0, 1), (1, 2), (1, 3), (2, 4)]
+    table = pa.table({"user_id": [u for u, _ in pairs], "item_id": [i for _, i in pairs]})
+    thin = ItemKnn().fit(Interactions.from_table(table), 0)
+    assert sparse.issparse(thin.similarity)
+    dense = replace(thin, similarity=thin.similarity.toarray())
+    asked = histories([0], [2, 4])
+    np.testing.assert_allclose(thin.scores(asked), dense.scores(asked))
+    assert not sparse.issparse(ItemKnn().fit(TRAIN, 0).similarity)
 
 
 def test_the_penalty_of_ials_follows_the_weight_met():

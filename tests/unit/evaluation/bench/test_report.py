@@ -35,6 +35,17 @@ def test_the_sd_of_one_seed_is_not_defined():
     assert Estimate((0.5,)).sd is None
 
 
+def test_equal_values_have_no_spread_at_all():
+    assert Estimate((0.1, 0.1, 0.1)).sd == 0.0
+
+
+def test_brackets_in_a_name_are_shown():
+    row = BenchRow("ours [new]", {}, 0.0, 0.0)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(BenchReport("t", "p", BenchData(0, 0, 0, ""), "", "", [row]).render())
+    assert "ours [new]" in console.export_text()
+
+
 def test_an_estimate_without_a_value_is_refused():
     with pytest.raises(InputError, match="one value per seed"):
         Estimate(())

@@ -131,10 +131,10 @@ def test_refit_adds_rows_and_tuning_is_stated():
 def test_the_time_protocol_prints_both_target_rules():
     report = run_next_item(timed(), BenchPlan(("pop", "seqknn")), "time")
     assert [row.model for row in report.rows] == [
-        "pop [first]",
-        "seqknn [first]",
-        "pop [successive]",
-        "seqknn [successive]",
+        "pop (first)",
+        "seqknn (first)",
+        "pop (successive)",
+        "seqknn (successive)",
     ]
     assert any("cold" in note for note in report.notes)
 
