@@ -105,7 +105,6 @@ class Ease:
     input is ours: the fit is the paper's, only the history that is multiplied in decays with age.
     """
 
-    summary = "EASE: closed-form linear item-to-item weights (-recency: history 0.7^age); items^2 memory"
     uses_seed = False
 
     def __init__(
@@ -113,6 +112,13 @@ class Ease:
     ) -> None:
         self.settings = settings or EaseSettings()
         self._available = available
+
+    @property
+    def summary(self) -> str:
+        """One line for ``--models list``."""
+        decay = self.settings.history_decay
+        history = "a bag of items" if decay == 1.0 else f"{decay:g}^age"
+        return f"EASE: closed-form linear item-to-item weights, items^2 memory; history {history}"
 
     def variants(self) -> Sequence[Ease]:
         """Three regularisations; with a decayed history also two decays."""

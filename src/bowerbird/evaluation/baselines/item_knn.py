@@ -46,11 +46,17 @@ class ItemKnn:
     Source: Sarwar et al., WWW 2001; the shrinkage is Bell & Koren's, ICDM 2007.
     """
 
-    summary = "ItemKNN: shrunk cosine between items over the users who met them (-recency: history 0.7^age)"
     uses_seed = False
 
     def __init__(self, settings: ItemKnnSettings | None = None) -> None:
         self.settings = settings or ItemKnnSettings()
+
+    @property
+    def summary(self) -> str:
+        """One line for ``--models list``."""
+        decay = self.settings.history_decay
+        history = "a bag of items" if decay == 1.0 else f"{decay:g}^age"
+        return f"ItemKNN: shrunk cosine between items over the users who met them; history {history}"
 
     def variants(self) -> Sequence[ItemKnn]:
         """Four amounts of shrinkage."""

@@ -46,11 +46,17 @@ class Popularity:
         [2.0, 1.0]
     """
 
-    summary = "popularity: events per item, the same list for everybody (pop-30d: of the last 30 days)"
     uses_seed = False
 
     def __init__(self, settings: PopularitySettings | None = None) -> None:
         self.settings = settings or PopularitySettings()
+
+    @property
+    def summary(self) -> str:
+        """One line for ``--models list``."""
+        days = self.settings.days
+        which = "all events" if days is None else f"events of the last {days:g} days"
+        return f"popularity: {which} per item, the same list for everybody"
 
     def variants(self) -> Sequence[Popularity]:
         """Nothing to choose."""

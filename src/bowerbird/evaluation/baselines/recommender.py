@@ -60,10 +60,13 @@ class FittedRecommender(Protocol):
 class Recommender(Protocol):
     """A model with its hyper-parameters, not fitted yet."""
 
-    summary: str
-    """One line for ``--models list``: what the model is."""
     uses_seed: bool
     """False when every seed gives the same model; the bench then fits it once."""
+
+    @property
+    def summary(self) -> str:
+        """One line for ``--models list``: what the model is."""
+        ...
 
     @property
     def settings(self) -> Settings:
