@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ class Fusion:
     text: Projection | None
     text_weight: float = 0.5
 
-    @property
+    @cached_property
     def space(self) -> Space:
         """The fused space; its version is a fingerprint of the axes, so a refit is another space."""
         digest = hashlib.blake2b(f"1/{self.text_weight!r}".encode(), digest_size=6)

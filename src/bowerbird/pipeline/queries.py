@@ -63,3 +63,9 @@ class QueryEncoder:
         return found
 
 
+
+    def encode_many(self, texts: list[str]) -> Vectors | None:
+        """Many texts in the fused space, a row each; None where there is no text encoder or fused space."""
+        if self._text is None or self._fusion is None or not texts:
+            return None
+        return self._fusion.project(None, self._text.encode(texts))

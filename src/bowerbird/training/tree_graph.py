@@ -66,6 +66,9 @@ def floor32(value: float) -> float:
         >>> floor32(0.1) <= 0.1 < float(np.nextafter(np.float32(floor32(0.1)), np.float32(1)))
         True
     """
+    limit = float(np.finfo(np.float32).max)
+    if value > limit:  # LightGBM parts missing values from all others at a threshold beyond any number
+        return limit
     single = np.float32(value)
     if float(single) > value:
         single = np.nextafter(single, np.float32(-np.inf))
