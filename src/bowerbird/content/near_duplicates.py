@@ -132,7 +132,7 @@ def _alike_by_hash(hashes: PictureHashes, pairs: Int64[np.ndarray, "pair 2"]) ->
 
 def verified_pairs(
     hashes: PictureHashes, pairs: Int64[np.ndarray, "pair 2"], picture_of: Callable[[int], bytes]
-) -> Int64[np.ndarray, "pair 2"]:
+) -> Int64[np.ndarray, "kept 2"]:
     """The pairs whose pictures, laid on each other, differ nowhere by more than the limit.
 
     Args:
