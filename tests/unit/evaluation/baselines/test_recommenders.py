@@ -181,11 +181,10 @@ def test_itemknn_scores_alike_in_its_sparse_and_its_dense_form():
     assert not sparse.issparse(ItemKnn().fit(TRAIN, 0).similarity)
 
 
-def test_the_penalty_of_ials_follows_the_weight_met():
-    dials = IalsSettings(unobserved_weight=0.5, regularisation=0.1)
+def test_the_penalty_of_ials_follows_the_events():
     events, users = len(TRAIN), TRAIN.users_total
-    expected = 0.1 * ((events / users + 0.5 * ITEMS) * (events / ITEMS + 0.5 * users)) ** 0.5
-    assert Ials(dials).penalty(TRAIN) == pytest.approx(expected)
+    expected = 0.1 * ((events / users) * (events / ITEMS)) ** 0.5
+    assert Ials(IalsSettings(regularisation=0.1)).penalty(TRAIN) == pytest.approx(expected)
 
 
 def test_a_bag_counts_an_item_once_and_a_decayed_history_every_time():
