@@ -65,8 +65,11 @@ class TreeScorer:
         """Probabilities of rows of features; the position every row is judged at is the top."""
         if len(features) == 0:
             return {action: np.empty(0, np.float32) for action in self.actions}
-        at_top = np.concatenate([features, np.zeros((len(features), 1), np.float32)], axis=1)
-        (logits,) = self.session.run(None, {"features": at_top})
+        return self.at_positions(np.concatenate([features, np.zeros((len(features), 1), np.float32)], axis=1))
+
+    def at_positions(self, features: Float32[np.ndarray, "n column"]) -> dict[str, Float32[np.ndarray, "n"]]:
+        """Probabilities of rows of features whose last column is ``log1p(position)``, as training makes them."""
+        (logits,) = self.session.run(None, {"features": features})
         return {
             action: calibrate(logits[:, place])
             for place, (action, calibrate) in enumerate(zip(self.actions, self.calibrations, strict=True))

@@ -10,12 +10,11 @@ from bowerbird.simulation.settings import WorldSettings
 from bowerbird.simulation.world import make_world
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.against_truth import TRUTH
 from bowerbird.workspace.facade import Workspace
 
 RAW = "raw"
 """Folder with the world's files in the standard columns, as anybody's data would come."""
-TRUTH = "truth"
-"""Folder with what was planted; only evaluation reads it."""
 IMPORTED = "demo.json"
 
 

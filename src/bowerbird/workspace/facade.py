@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bowerbird.errors import InputError, NotFoundError
+from bowerbird.evaluation.outcome import Evaluation
 from bowerbird.records.request import Request
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
@@ -16,6 +17,8 @@ from bowerbird.stores.lock import workspace_lock
 from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.build_record import record_build
+from bowerbird.workspace.evaluating import EvaluationOptions, evaluate
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import StepResult, needed, run
@@ -124,8 +127,22 @@ class Workspace:
         with workspace_lock(self.layout, "build"):
             bench = self.workbench(as_of=as_of, progress=progress)
             results = run(needed(build_steps(self.settings), wanted), bench, bench.inputs(), live_card(bench), progress)
+            record_build(self.layout, results)
         self.__dict__.pop("answers", None)
         return results
+
+    def evaluate(self, options: EvaluationOptions | None = None, progress: Progress = SILENT) -> Evaluation:
+        """How good the answers are, split by time, with intervals; one that is up to date is only read.
+
+        Args:
+            options: length of the test, how much is asked.
+            progress: shows each part.
+
+        Raises:
+            NotReadyError: nothing was built yet.
+            BusyError: another process holds the workspace.
+        """
+        return evaluate(self.layout, self.settings, options, progress)
 
     def workbench(self, as_of: int | None = None, progress: Progress = SILENT) -> Workbench:
         """The stores, opened."""

@@ -17,8 +17,10 @@ from bowerbird.stores.event_log import SqliteEventLog
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.media import LocalMedia
 from bowerbird.stores.models import LocalModels
+from bowerbird.stores.protocol import EventLog
 from bowerbird.stores.signals import LocalSignals
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.layers import LayeredModels, LayeredSignals
 from bowerbird.workspace.settings import WorkspaceSettings
 
 
@@ -29,9 +31,11 @@ class Workbench:
         layout: where the catalogue, the log and the pictures are.
         settings: the workspace's settings.
         as_of: events at or after this time are not used; None takes all there are.
-        made_in: where signals and models are written and read; the workspace itself when None.
-            An evaluation passes a folder of its own, so that it never touches what is served.
+        made_in: where signals and models of behaviour are written and read; the workspace itself when
+            None. An evaluation passes a folder of its own, so that it never touches what is served;
+            signals of content, which read no events, then come from the workspace.
         progress: shows long work.
+        log: what is read instead of the workspace's log: one with events left out.
     """
 
     def __init__(
@@ -41,16 +45,18 @@ class Workbench:
         as_of: int | None = None,
         made_in: Layout | None = None,
         progress: Progress = SILENT,
+        log: EventLog | None = None,
     ) -> None:
         self.layout = layout
         self.settings = settings
         self.progress = progress
         self.catalogue = LanceCatalogue(layout)
-        self.log = SqliteEventLog(layout)
+        self.log: EventLog = log if log is not None else SqliteEventLog(layout)
         self.media = LocalMedia(layout)
-        made = made_in or layout
-        self.signals = LocalSignals(made)
-        self.models = LocalModels(made)
+        signals, models = LocalSignals(layout), LocalModels(layout)
+        apart = made_in is not None and made_in != layout
+        self.signals = LayeredSignals(LocalSignals(made_in), signals) if apart else signals
+        self.models = LayeredModels(LocalModels(made_in), models) if apart else models
         self._as_of = as_of
 
     @cached_property
