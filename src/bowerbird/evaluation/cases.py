@@ -123,7 +123,9 @@ def search_cases(release: Release, window: HeldOut, events: Events, seed: int) -
     for place, user in enumerate(users.tolist()):
         if user < 0:
             continue
-        began, targets = found.setdefault(user, {}).setdefault((requests[place], queries[place]), (int(at[place]), set()))
+        began, targets = found.setdefault(user, {}).setdefault(
+            (requests[place], queries[place]), (int(at[place]), set())
+        )
         if liked[place] and items[place] >= 0 and release.eligible("organic", began)[items[place]]:
             targets.add(int(items[place]))
     cases = []
@@ -137,7 +139,9 @@ def search_cases(release: Release, window: HeldOut, events: Events, seed: int) -
     return cases
 
 
-def sampled(cases: Sequence[Case], most: int, seed: int, first: Bool[np.ndarray, "case"] | None = None) -> list[Case]:
+def sampled(
+    cases: Sequence[Case], most: int, seed: int, first: Bool[np.ndarray, "case"] | None = None
+) -> list[Case]:
     """At most ``most`` cases drawn by a seed, in their order; those marked ``first`` are all kept up to it.
 
     Example:

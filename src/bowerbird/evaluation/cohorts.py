@@ -44,7 +44,9 @@ def cohorts(release: Release, window: HeldOut, cases: Sequence[Case]) -> Cohorts
         window: the test.
         cases: requests, in the order of the masks.
     """
-    before = np.array([len(release.sequences.history(case.user_row, case.request.as_of)) for case in cases], dtype=np.int64)
+    before = np.array(
+        [len(release.sequences.history(case.user_row, case.request.as_of)) for case in cases], dtype=np.int64
+    )
     people = {"new people": before < NEW_BELOW}
     about = {
         "new people": f"fewer than {NEW_BELOW} positive events before the request",
@@ -57,7 +59,9 @@ def cohorts(release: Release, window: HeldOut, cases: Sequence[Case]) -> Cohorts
         people["dormant people"] = states[rows] == STATES.index("dormant")
         about["dormant people"] = "seen before, but not in the 28 days before the test"
     counts = release.counts.totals(POSITIVE_ACTIONS, np.iinfo(np.int64).min, window.split_at)
-    if window.leave_one_out:  # each person has a test of their own: popularity is that of everything but the targets
+    if (
+        window.leave_one_out
+    ):  # each person has a test of their own: popularity is that of everything but the targets
         counts = release.counts.totals(POSITIVE_ACTIONS, np.iinfo(np.int64).min, window.until)
         for case in cases:
             counts[case.targets] -= 1

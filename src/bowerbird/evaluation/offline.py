@@ -80,7 +80,9 @@ def _outcome(
     progress.start(f"ask {surface}", len(chosen), "requests")
     settings = answers.pipeline(surface).settings
     answers.answer(chosen[0].request)  # the first request loads what the others share
-    table = rankings.ranked(answers.answer, release, settings, chosen, _baselines(answers, surface, sampling.seed), progress)
+    table = rankings.ranked(
+        answers.answer, release, settings, chosen, _baselines(answers, surface, sampling.seed), progress
+    )
     measures = [measured(table, metric, k, sampling.seed) for metric, k in METRICS[surface]]
     eligible = int(release.eligible(settings.eligible, window.until).sum())
     measures.append(_coverage(table, eligible))
@@ -134,7 +136,9 @@ def measured(
     return _compared({model: one[kept] for model, one in values.items()}, f"{metric}@{k}", seed)
 
 
-def _compared(values: Mapping[str, np.ndarray], metric: str, seed: int, group: str = "everybody", about: str = "") -> Measure:
+def _compared(
+    values: Mapping[str, np.ndarray], metric: str, seed: int, group: str = "everybody", about: str = ""
+) -> Measure:
     return Measure(
         metric,
         len(values["ours"]),

@@ -33,7 +33,9 @@ class Estimate:
         return Estimate(interval.estimate, interval.low, interval.high)
 
     @staticmethod
-    def of_difference(ours: Float64[np.ndarray, "case"], theirs: Float64[np.ndarray, "case"], seed: int) -> Estimate:
+    def of_difference(
+        ours: Float64[np.ndarray, "case"], theirs: Float64[np.ndarray, "case"], seed: int
+    ) -> Estimate:
         """The mean of ours minus theirs over the same people: their own luck cancels."""
         interval = paired_bootstrap(ours, theirs, seed)
         return Estimate(interval.estimate, interval.low, interval.high)

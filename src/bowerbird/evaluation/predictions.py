@@ -48,7 +48,11 @@ def scored(
     for _ in range(RESAMPLES):
         drawn = rng.integers(len(starts), size=len(starts))
         total = np.concatenate([[0], np.cumsum(counts[drawn])])
-        places = np.arange(total[-1]) - np.repeat(total[:-1], counts[drawn]) + np.repeat(starts[drawn], counts[drawn])
+        places = (
+            np.arange(total[-1])
+            - np.repeat(total[:-1], counts[drawn])
+            + np.repeat(starts[drawn], counts[drawn])
+        )
         rows = order[places]
         if 0 < happened[rows].sum() < len(rows):
             values.append(metric(happened[rows], predicted[rows]))
@@ -80,7 +84,9 @@ def return_measures(sequences: Sequences, window: HeldOut, seed: int) -> list[Me
     measures = []
     for name, metric in (("AUC", auc), ("ECE-15", ece_equal_mass)):
         mine, other = (scored(metric, came, one, everyone, seed) for one in (ours, theirs))
-        measures.append(Measure(name, len(came), mine, {"recency": other}, about=f"{came.mean():.0%} came back"))
+        measures.append(
+            Measure(name, len(came), mine, {"recency": other}, about=f"{came.mean():.0%} came back")
+        )
     return measures
 
 

@@ -106,7 +106,9 @@ class Ranked:
             model: whose slates.
             wanted: count only targets among these items; cases without one give NaN.
         """
-        targets = [case.targets if wanted is None else case.targets[wanted[case.targets]] for case in self.cases]
+        targets = [
+            case.targets if wanted is None else case.targets[wanted[case.targets]] for case in self.cases
+        ]
         counts = np.array([len(one) for one in targets], dtype=np.int64)
         slates = self.slates[model]
         hits = np.zeros(slates.shape, dtype=bool)

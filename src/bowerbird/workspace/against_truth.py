@@ -75,7 +75,11 @@ def _interest_measures(bench: Workbench, answers: Answers, truth: Truth, seed: i
     planted = set(truth.people["user_id"].to_pylist())
     measures = []
     for least in ACTIVE:
-        people = [name for name, n in zip(release.people.ids, events.tolist(), strict=True) if n >= least and name in planted]
+        people = [
+            name
+            for name, n in zip(release.people.ids, events.tolist(), strict=True)
+            if n >= least and name in planted
+        ]
         shares = interest_recall(found, people, truth, release.as_of)
         shares = shares[~np.isnan(shares)]
         if len(shares):
@@ -85,7 +89,9 @@ def _interest_measures(bench: Workbench, answers: Answers, truth: Truth, seed: i
     return measures
 
 
-def _slate_measures(answers: Answers, truth: Truth, people: int, seed: int, progress: Progress) -> list[Measure]:
+def _slate_measures(
+    answers: Answers, truth: Truth, people: int, seed: int, progress: Progress
+) -> list[Measure]:
     release = answers.release
     planted = set(truth.people["user_id"].to_pylist())
     known = [
@@ -98,7 +104,9 @@ def _slate_measures(answers: Answers, truth: Truth, people: int, seed: int, prog
     chosen = sorted(generator(seed, "truth").permutation(len(known))[:people].tolist())
     asked = [known[place] for place in chosen]
     progress.start("slates for the truth", len(asked), "people")
-    slates = _slates(answers, asked, {"popularity": popularity(release), "random": random(release, seed)}, progress)
+    slates = _slates(
+        answers, asked, {"popularity": popularity(release), "random": random(release, seed)}, progress
+    )
     progress.finish()
     worth = {}
     for model, own in slates.items():

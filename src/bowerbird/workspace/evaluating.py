@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -102,10 +103,11 @@ def evaluate(
     return found
 
 
-def _evaluated(live: Workbench, options: EvaluationOptions, fingerprint: str, progress: Progress) -> Evaluation:
+def _evaluated(
+    live: Workbench, options: EvaluationOptions, fingerprint: str, progress: Progress
+) -> Evaluation:
     layout, settings = live.layout, live.settings
-    own = Layout(layout.cache / "evaluation")
-    own.create()
+    own = _own_folder(live, options)
     whole = Workbench(layout, settings, made_in=own, progress=progress)
     notes: list[str] = []
     window = None
@@ -140,6 +142,19 @@ def _evaluated(live: Workbench, options: EvaluationOptions, fingerprint: str, pr
         notes=tuple(notes),
         seconds=0.0,
     )
+
+
+def _own_folder(live: Workbench, options: EvaluationOptions) -> Layout:
+    """Where the models of the past are kept: a folder per log and split, so that none outlives its past."""
+    parts = [REVISION, live.settings.fingerprint(), live.inputs(), options.days]
+    name = hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
+    folder = live.layout.cache / "evaluation"
+    for old in folder.glob("*"):
+        if old.name != name:
+            shutil.rmtree(old)
+    own = Layout(folder / name)
+    own.create()
+    return own
 
 
 def _surfaces(
@@ -216,5 +231,7 @@ class LeftOut:
         return 0
 
     def _begins(self, events: Events) -> Int64[np.ndarray, "event"]:
-        found = pc.index_in(events.table.column("user_id"), value_set=pa.array(self._bench.people.ids, pa.string()))
+        found = pc.index_in(
+            events.table.column("user_id"), value_set=pa.array(self._bench.people.ids, pa.string())
+        )
         return self._window.begins[found.to_numpy()]

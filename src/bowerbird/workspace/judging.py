@@ -26,7 +26,9 @@ ADS_REQUESTS = 100
 PLAN_BUDGET = 20
 
 
-def growth_outcome(answers: Answers, window: HeldOut, seed: int, progress: Progress = SILENT) -> SurfaceOutcome:
+def growth_outcome(
+    answers: Answers, window: HeldOut, seed: int, progress: Progress = SILENT
+) -> SurfaceOutcome:
     """AUC and calibration of the return probability as of the split."""
     release = answers.release
     if window.leave_one_out:
@@ -71,7 +73,9 @@ def ads_outcome(
         why = f"{int(clicked.sum())} clicks on {int(ads.sum())} ad impressions in the test; {LEAST_CLICKS} are needed"
         return SurfaceOutcome("ads", ADS_QUESTION, missing=why)
     predicted = scorer.at_positions(made.features[ads])["click"].astype(np.float64)
-    measures = click_measures(clicked, predicted, _click_rate(answers, events, window.split_at), people[ads], seed)
+    measures = click_measures(
+        clicked, predicted, _click_rate(answers, events, window.split_at), people[ads], seed
+    )
     latency = _latency(answers, log.request_at[with_ads], log.users[log.offsets[:-1]][with_ads])
     progress.finish()
     return SurfaceOutcome("ads", ADS_QUESTION, tuple(measures), latency=latency)
@@ -80,7 +84,9 @@ def ads_outcome(
 def _click_rate(answers: Answers, events: Events, before: int) -> float:
     """Clicks per impression of ads before the test."""
     release = answers.release
-    ads = pa.array([name for name, is_ad in zip(release.items.vocabulary.ids, release.is_ad, strict=True) if is_ad])
+    ads = pa.array(
+        [name for name, is_ad in zip(release.items.vocabulary.ids, release.is_ad, strict=True) if is_ad]
+    )
     table = events.before(before).table
     table = table.filter(pc.is_in(table.column("item_id"), value_set=ads))
     shown = pc.sum(pc.equal(table.column("action"), "impression")).as_py() or 0
