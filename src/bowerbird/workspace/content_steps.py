@@ -11,6 +11,7 @@ import pyarrow as pa
 from bowerbird.content.encoder import ContentEncoder, load_encoder
 from bowerbird.content.fusion import fitted_fusion
 from bowerbird.content.interests import item_interests
+from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.stores.vector_cache import VectorCache
@@ -33,6 +34,7 @@ def content_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
         Step("image_vector", ("catalogue",), 1, image, make_image_vectors, lacks_pictures),
         Step("text_vector", ("catalogue",), 1, text, make_text_vectors, lacks_words),
         Step("item_vector", ("image_vector", "text_vector"), 1, str(settings.seed), make_item_vectors, lacks_content),
+        Step("near_duplicates", ("image_vector",), 1, "", make_near_duplicates, lacks_pictures),
         Step("item_interests", ("catalogue", "item_vector"), 1, "", make_interests, lacks_categories),
     ]
 
@@ -205,6 +207,34 @@ def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
     with bench.models.writing(model) as directory:
         fusion.save(directory / "fusion.safetensors")
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
+    return card
+
+
+def make_near_duplicates(bench: Workbench, version: str) -> SignalCard:
+    """Group items that show the same picture; the first of a group is canonical."""
+    names = [name or "" for name in bench.items.column("image")]
+    cached = VectorCache(bench.layout, HASH_SPACE).get(names)
+    canonical = near_duplicate_groups(
+        _from_bytes(cached),
+        bench.item_vectors("image_vector"),
+        cached.present,
+        lambda row: bench.media.get(names[row]),
+    )
+    ids = bench.items.vocabulary.ids
+    groups = len(np.unique(canonical))
+    card = bench.card(
+        "near_duplicates",
+        "item",
+        "group",
+        version,
+        "perceptual hashes and vectors",
+        rows=int(cached.present.sum()),
+        of=len(bench.items),
+        inputs=("catalogue", "image_vector"),
+        note=f"{len(ids) - groups:,} items repeat another's picture",
+    )
+    table = pa.table({"item_id": list(ids), "canonical": [ids[row] for row in canonical]})
+    bench.signals.put_table(card, table)
     return card
 
 
