@@ -16,16 +16,26 @@ SHOWN_DROPS = 5
 
 def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
     """Print a slate; with ``explain`` also why, what was dropped and what each stage did."""
-    console.print(f"[bold]{slate.surface}[/bold] as of {format_time(slate.as_of)}  request {slate.request_id}")
+    console.print(
+        f"[bold]{slate.surface}[/bold] as of {format_time(slate.as_of)}  request {slate.request_id}"
+    )
     table = Table(box=None, header_style="bold")
     columns = ["#", "item", "title", "category", "score"]
     columns += ["price"] if any(entry.price is not None for entry in slate.entries) else []
     columns += ["because"]
     for column in columns:
-        table.add_column(column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold"
+        )
     for entry in slate.entries:
         item = release.items[release.item_row(entry.item_id)]
-        cells = [str(entry.position + 1), entry.item_id, item.title or "", item.category or "", f"{entry.score:.4f}"]
+        cells = [
+            str(entry.position + 1),
+            entry.item_id,
+            item.title or "",
+            item.category or "",
+            f"{entry.score:.4f}",
+        ]
         if "price" in columns:
             cells.append(f"{entry.price:.2f}" if entry.price is not None else "")
         why = [f"{one.source}" + (f" of {one.because_of}" if one.because_of else "") for one in entry.because]
@@ -49,13 +59,18 @@ def _show_explanation(slate: Slate, release: Release) -> None:
         for drop in slate.dropped:
             names = release.items.vocabulary.names(drop.rows[:SHOWN_DROPS])
             more = f" and {len(drop.rows) - SHOWN_DROPS} more" if len(drop.rows) > SHOWN_DROPS else ""
-            console.print(f"  {len(drop.rows)} by {drop.stage}: {drop.reason}: {', '.join(names)}{more}", highlight=False)
+            console.print(
+                f"  {len(drop.rows)} by {drop.stage}: {drop.reason}: {', '.join(names)}{more}",
+                highlight=False,
+            )
     console.print("\n[bold]Stages[/bold]")
     table = Table(box=None, header_style="bold")
     for column in ("stage", "in", "out", "ms", "note"):
         table.add_column(column, justify="left" if column in ("stage", "note") else "right")
     for stage in slate.trace:
-        table.add_row(stage.stage, str(stage.candidates_in), str(stage.candidates_out), f"{stage.ms:.1f}", stage.note)
+        table.add_row(
+            stage.stage, str(stage.candidates_in), str(stage.candidates_out), f"{stage.ms:.1f}", stage.note
+        )
     console.print(table, highlight=False)
 
 

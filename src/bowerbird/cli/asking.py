@@ -9,13 +9,17 @@ import typer
 
 from bowerbird.cli.options import JsonOption, WorkspaceOption, opened, time_or_none
 
-app = typer.Typer(no_args_is_help=True, help="Ask a surface: homefeed, related, search, shopping, growth, ads.")
+app = typer.Typer(
+    no_args_is_help=True, help="Ask a surface: homefeed, related, search, shopping, growth, ads."
+)
 
 User = Annotated[str | None, typer.Option("--user", help="Who asks.")]
 Item = Annotated[str | None, typer.Option("--item", help="The item it is about.")]
 Image = Annotated[Path | None, typer.Option("--image", help="A picture file.")]
 Length = Annotated[int | None, typer.Option("--n", min=1, max=500, help="How many items.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="A time, e.g. 2026-01-31; the build's own by default.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="A time, e.g. 2026-01-31; the build's own by default.")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Show sources, evidence, terms, drops and stages.")]
 
 
@@ -86,7 +90,18 @@ def shopping(
 
     Example: bowerbird ask shopping --image room.jpg
     """
-    _ask("shopping", workspace, as_json, explain, image=image, item=item, query=query, user=user, n=n, as_of=as_of)
+    _ask(
+        "shopping",
+        workspace,
+        as_json,
+        explain,
+        image=image,
+        item=item,
+        query=query,
+        user=user,
+        n=n,
+        as_of=as_of,
+    )
 
 
 @app.command("ads")

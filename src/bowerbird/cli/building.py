@@ -24,8 +24,12 @@ def init(directory: Annotated[Path, typer.Argument(help="Directory to make.")]) 
 
 
 def build(
-    signal: Annotated[list[str] | None, typer.Argument(help="Signals to build; all when none are named.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="Use only events before this time, e.g. 2026-01-31.")] = None,
+    signal: Annotated[
+        list[str] | None, typer.Argument(help="Signals to build; all when none are named.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Use only events before this time, e.g. 2026-01-31.")
+    ] = None,
     workspace: WorkspaceOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,

@@ -12,9 +12,13 @@ from bowerbird.cli.options import JsonOption, WorkspaceOption, opened
 if TYPE_CHECKING:
     from bowerbird.workspace.importing import ImportReport
 
-app = typer.Typer(no_args_is_help=True, help="Take in items, users, events, campaigns, or a named public data set.")
+app = typer.Typer(
+    no_args_is_help=True, help="Take in items, users, events, campaigns, or a named public data set."
+)
 
-Files = Annotated[list[Path] | None, typer.Argument(help="parquet, csv, tsv, jsonl or xlsx; items also a folder.")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(help="parquet, csv, tsv, jsonl or xlsx; items also a folder.")
+]
 Unknown = Annotated[
     str, typer.Option(help="Events about items not in the catalogue: reject, drop, or create the items.")
 ]
@@ -51,7 +55,9 @@ def users(files: Files = None, workspace: WorkspaceOption = None, as_json: JsonO
 def events(
     files: Files = None,
     unknown: Unknown = "reject",
-    action: Annotated[str, typer.Option(help="Action of events in a file without an action column.")] = "click",
+    action: Annotated[
+        str, typer.Option(help="Action of events in a file without an action column.")
+    ] = "click",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,7 +109,9 @@ def dataset(
     _show(report, as_json)
 
 
-def _import(kind: str, files: list[Path] | None, workspace: Path | None, as_json: bool, **options: object) -> None:
+def _import(
+    kind: str, files: list[Path] | None, workspace: Path | None, as_json: bool, **options: object
+) -> None:
     from bowerbird.cli.display import BarProgress
     from bowerbird.clock import now
     from bowerbird.workspace.importing import ImportOptions

@@ -62,8 +62,6 @@ class QueryEncoder:
             found["item"] = self._fusion.project(found.get("image"), found.get("text"))
         return found
 
-
-
     def encode_many(self, texts: list[str]) -> Vectors | None:
         """Many texts in the fused space, a row each; None where there is no text encoder or fused space."""
         if self._text is None or self._fusion is None or not texts:

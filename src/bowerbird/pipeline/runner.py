@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -126,7 +127,12 @@ class Pipeline:
         return Scored(context, candidates, terms, actions, (*notes, *self._lacking(context)))
 
     def _require(self, request: Request) -> None:
-        has = {"user": request.user_id, "item": request.item_id, "query": request.query, "image": request.image}
+        has = {
+            "user": request.user_id,
+            "item": request.item_id,
+            "query": request.query,
+            "image": request.image,
+        }
         needs = self.settings.needs
         either = [name for name in ("item", "query", "image") if name in needs]
         if either and all(has[name] is None for name in either):
@@ -135,7 +141,9 @@ class Pipeline:
         if "user" in needs and request.user_id is None:
             raise InputError(f"{self.name}: the request has no user; give --user")
         if len(self.release.items) == 0:
-            raise NotReadyError(f"{self.name}: the catalogue is empty; run `bowerbird import items FILE` and `bowerbird build`")
+            raise NotReadyError(
+                f"{self.name}: the catalogue is empty; run `bowerbird import items FILE` and `bowerbird build`"
+            )
 
     def _found(self, context: Context, trace: Trace) -> Candidates:
         allowed = self.release.eligible(self.settings.eligible, context.as_of)
@@ -153,7 +161,9 @@ class Pipeline:
             if (name in LATE_FILTERS) != late or len(candidates) == 0:
                 continue
             before = len(candidates)
-            candidates = candidates.without(filter_(context, candidates, self.release), name, REASONS.get(name, name))
+            candidates = candidates.without(
+                filter_(context, candidates, self.release), name, REASONS.get(name, name)
+            )
             trace.done(f"filter {name}", before, len(candidates))
         return candidates
 
@@ -178,9 +188,7 @@ class Pipeline:
         value = np.sum(np.stack(list(terms.values())), axis=0, dtype=np.float64).astype(np.float32)
         return scored.with_scores(value=value), terms, actions, notes
 
-    def _spread(
-        self, kept: Candidates, n: int
-    ) -> tuple[Int64[np.ndarray, "m"], Float32[np.ndarray, "m"]]:
+    def _spread(self, kept: Candidates, n: int) -> tuple[Int64[np.ndarray, "m"], Float32[np.ndarray, "m"]]:
         vectors = self.release.vectors.get("item")
         value, how = kept.scores["value"], self.settings.diversity
         if vectors is None:
@@ -212,7 +220,9 @@ class Pipeline:
     def _lacking(self, context: Context) -> tuple[str, ...]:
         notes = [f"{name}: {why}" for name, why in self.release.lacks.items()]
         if context.request.user_id is not None and len(context.history) == 0:
-            notes.append(f"user {context.request.user_id!r} has no history before this time: popular and fresh items")
+            notes.append(
+                f"user {context.request.user_id!r} has no history before this time: popular and fresh items"
+            )
         return tuple(notes)
 
 
@@ -221,7 +231,7 @@ def attributions(candidates: Candidates, at: int, ids: tuple[str, ...]) -> tuple
     found = []
     for number, source in enumerate(candidates.sources):
         score = float(candidates.source_scores[number, at])
-        if score == score:  # not NaN: this source found it
+        if not math.isnan(score):  # this source found it
             evidence = int(candidates.evidence[number, at])
             found.append(Attribution(source, score, ids[evidence] if evidence >= 0 else None))
     return tuple(found)
@@ -229,8 +239,16 @@ def attributions(candidates: Candidates, at: int, ids: tuple[str, ...]) -> tuple
 
 def request_fingerprint(request: Request, version: str) -> str:
     """A request id that is the same for the same question to the same release."""
-    parts = (version, request.surface, request.as_of, request.user_id, request.item_id, request.query, request.n)
+    parts = (
+        version,
+        request.surface,
+        request.as_of,
+        request.user_id,
+        request.item_id,
+        request.query,
+        request.n,
+    )
     image = hashlib.blake2b(request.image or b"", digest_size=8).hexdigest()
-    return hashlib.blake2b(repr((*parts, image, request.seed, request.exclude)).encode(), digest_size=8).hexdigest()
-
-
+    return hashlib.blake2b(
+        repr((*parts, image, request.seed, request.exclude)).encode(), digest_size=8
+    ).hexdigest()

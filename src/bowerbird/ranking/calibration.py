@@ -69,7 +69,9 @@ def _platt(logits: np.ndarray, happened: np.ndarray) -> Calibration:
     target = np.where(happened, high, low)
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     rate = target.mean()
-    weights = np.array([0.0, np.log(rate / (1 - rate))])  # a flat start: Newton then never overshoots into saturation
+    weights = np.array(
+        [0.0, np.log(rate / (1 - rate))]
+    )  # a flat start: Newton then never overshoots into saturation
     for _ in range(_NEWTON_STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
         gradient = design.T @ (p - target) + 1e-6 * weights

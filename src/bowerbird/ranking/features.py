@@ -150,7 +150,9 @@ class FeatureMaker:
 
     def _computed_stats(self, midnight: int) -> Float32[np.ndarray, "item stat"]:
         counts = self.items.counts
-        shown = [counts.totals(("impression",), midnight - days * DAY_US, midnight) for days in STAT_WINDOWS_DAYS]
+        shown = [
+            counts.totals(("impression",), midnight - days * DAY_US, midnight) for days in STAT_WINDOWS_DAYS
+        ]
         columns = [np.log1p(one) for one in shown]
         for days, impressions in zip(STAT_WINDOWS_DAYS, shown, strict=True):
             for action in STAT_ACTIONS:
@@ -208,8 +210,7 @@ class FeatureMaker:
             "category_hides": _times(items.categories[context.hidden], category),
             "category_shown_lately": _times(items.categories[shown], category),
         }
-        for name in found:
-            found[name] = np.where(known, found[name], np.nan)
+        found = {name: np.where(known, column, np.nan) for name, column in found.items()}
         found["times_shown_lately"] = _times(shown, rows)
         return found
 
@@ -225,4 +226,3 @@ def _times(values: Int32[np.ndarray, "m"], wanted: Int32[np.ndarray, "n"]) -> In
 POSITION = "position"
 """Training adds ``log1p(position)`` so that what position explains is not blamed on items; serving asks
 for position 0 of every candidate."""
-

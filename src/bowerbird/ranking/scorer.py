@@ -20,6 +20,8 @@ class Scorer(Protocol):
         """The actions it predicts."""
         ...
 
-    def probabilities(self, context: Context, rows: Int32[np.ndarray, "n"]) -> Mapping[str, Float32[np.ndarray, "n"]]:
+    def probabilities(
+        self, context: Context, rows: Int32[np.ndarray, "n"]
+    ) -> Mapping[str, Float32[np.ndarray, "n"]]:
         """Calibrated probability of each action, were the item shown at the top."""
         ...

@@ -48,16 +48,22 @@ class TreeScorer:
             card = json.loads((directory / CARD_FILE).read_text(encoding="utf-8"))
             graph = (directory / GRAPH_FILE).read_bytes()
         except (OSError, ValueError) as error:
-            raise StorageError(f"{directory}: the ranker cannot be read ({error}); run `bowerbird build ranker`") from error
+            raise StorageError(
+                f"{directory}: the ranker cannot be read ({error}); run `bowerbird build ranker`"
+            ) from error
         if tuple(card["features"]) != FEATURES:
             raise NotReadyError(
                 f"{directory}: the ranker was trained on {len(card['features'])} features, this version computes "
                 f"{len(FEATURES)} others; run `bowerbird build ranker`"
             )
-        calibrations = tuple(Calibration(tuple(one["logits"]), tuple(one["probabilities"])) for one in card["calibrations"])
+        calibrations = tuple(
+            Calibration(tuple(one["logits"]), tuple(one["probabilities"])) for one in card["calibrations"]
+        )
         return cls(tuple(card["actions"]), calibrations, FeatureMaker(items), one_thread_session(graph))
 
-    def probabilities(self, context: Context, rows: Int32[np.ndarray, "n"]) -> Mapping[str, Float32[np.ndarray, "n"]]:
+    def probabilities(
+        self, context: Context, rows: Int32[np.ndarray, "n"]
+    ) -> Mapping[str, Float32[np.ndarray, "n"]]:
         """Calibrated probability of each action, were the item shown at the top."""
         return self.of_features(self.features(context, rows))
 

@@ -120,7 +120,9 @@ class Fresh:
 
 def covisitation(holdings: Holdings) -> Source:
     """Plugin ``covisitation``."""
-    return CoVisitation(holdings.cooccurrence) if holdings.cooccurrence is not None else Silent("covisitation")
+    return (
+        CoVisitation(holdings.cooccurrence) if holdings.cooccurrence is not None else Silent("covisitation")
+    )
 
 
 def complements(holdings: Holdings) -> Source:
@@ -140,4 +142,13 @@ def fresh(holdings: Holdings) -> Source:
     return Fresh(holdings)
 
 
-__all__ = ["Complements", "CoVisitation", "Fresh", "Trending", "complements", "covisitation", "fresh", "trending"]
+__all__ = [
+    "CoVisitation",
+    "Complements",
+    "Fresh",
+    "Trending",
+    "complements",
+    "covisitation",
+    "fresh",
+    "trending",
+]

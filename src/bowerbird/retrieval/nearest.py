@@ -16,7 +16,11 @@ MAX_INTERESTS = 5
 
 
 def _merged(
-    source: str, rows: Int32[np.ndarray, "q n"], similarities: np.ndarray, evidence: list[int], weights: list[float]
+    source: str,
+    rows: Int32[np.ndarray, "q n"],
+    similarities: np.ndarray,
+    evidence: list[int],
+    weights: list[float],
 ) -> Found:
     """Several searches as one list: each item keeps its best weighted similarity and what led to it."""
     weighted = similarities * np.asarray(weights, dtype=np.float32)[:, None]
@@ -56,7 +60,9 @@ class NearestToInterests:
         for place, one in enumerate(interests):
             share = max(4, round(n * one.importance / total))
             rows[place, share:] = -1
-        found = _merged(self.name, rows, similarities, [one.medoid for one in interests], [1.0] * len(interests))
+        found = _merged(
+            self.name, rows, similarities, [one.medoid for one in interests], [1.0] * len(interests)
+        )
         return Found(self.name, found.rows[:n], found.scores[:n], found.evidence[:n])
 
 
@@ -165,7 +171,11 @@ def look_alike(holdings: Holdings) -> Source:
 
 def by_text(holdings: Holdings) -> Source:
     """Plugin ``by_text``: near the request's words."""
-    return NearestToQuery("by_text", "text", holdings.indexes["text"]) if "text" in holdings.indexes else Silent("by_text")
+    return (
+        NearestToQuery("by_text", "text", holdings.indexes["text"])
+        if "text" in holdings.indexes
+        else Silent("by_text")
+    )
 
 
 def by_picture(holdings: Holdings) -> Source:
@@ -177,4 +187,8 @@ def by_picture(holdings: Holdings) -> Source:
 
 def composed(holdings: Holdings) -> Source:
     """Plugin ``composed``: near the request's words and picture together, in the fused space."""
-    return NearestToQuery("composed", "item", holdings.indexes["item"]) if "item" in holdings.indexes else Silent("composed")
+    return (
+        NearestToQuery("composed", "item", holdings.indexes["item"])
+        if "item" in holdings.indexes
+        else Silent("composed")
+    )

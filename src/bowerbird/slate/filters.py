@@ -71,14 +71,18 @@ def fatigued(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool
     return np.isin(candidates.rows, np.setdiff1d(tired, context.history.rows))
 
 
-def near_duplicate_of_anchor(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+def near_duplicate_of_anchor(
+    context: Context, candidates: Candidates, facts: ItemFacts
+) -> Bool[np.ndarray, "n"]:
     """The item shows the same picture as the one the request is about."""
     if context.anchor_row < 0:
         return np.zeros(len(candidates), dtype=bool)
     return facts.duplicate_of[candidates.rows] == facts.duplicate_of[context.anchor_row]
 
 
-def near_duplicate_in_slate(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+def near_duplicate_in_slate(
+    context: Context, candidates: Candidates, facts: ItemFacts
+) -> Bool[np.ndarray, "n"]:
     """A better-scored candidate of the same near-duplicate group stays; this one goes.
 
     Reads the ``value`` column, so it runs after scoring.

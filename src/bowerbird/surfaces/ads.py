@@ -88,14 +88,19 @@ class Auction:
         elif "click" not in scored.actions:
             notes.append(f"no ranker: every ad is taken to be clicked with probability {PRIOR_CLICK}")
         drops = (*scored.candidates.dropped, *dropped, *refused)
-        return Slate(request_id, request.surface, request.as_of, entries, tuple(trace.stages), drops, tuple(notes))
+        return Slate(
+            request_id, request.surface, request.as_of, entries, tuple(trace.stages), drops, tuple(notes)
+        )
 
     def _bids(self, scored: Scored, as_of: int) -> tuple[list[Bid], list[Drop]]:
         """One bid per running campaign, best first; and who may not bid, with reasons."""
         rows = scored.candidates.rows
         probability = scored.candidates.scores.get("click")
         best: dict[str, Bid] = {}
-        gone: dict[str, list[int]] = {"its campaign is unknown": [], "its campaign does not run at this time": []}
+        gone: dict[str, list[int]] = {
+            "its campaign is unknown": [],
+            "its campaign does not run at this time": [],
+        }
         beaten = []
         for at, row in enumerate(rows.tolist()):
             campaign = self._campaigns.get(self._campaign_of.get(row) or "")
@@ -114,7 +119,9 @@ class Auction:
                     beaten.append(row)
         gone["its campaign has a better ad here"] = beaten
         dropped = [
-            Drop("eligible campaigns", reason, np.array(rows, np.int32)) for reason, rows in gone.items() if rows
+            Drop("eligible campaigns", reason, np.array(rows, np.int32))
+            for reason, rows in gone.items()
+            if rows
         ]
         return sorted(best.values(), key=lambda bid: (-bid.expected, bid.item_id)), dropped
 
@@ -146,7 +153,11 @@ class Auction:
                     campaign_id=bid.campaign.campaign_id,
                 )
             )
-        drops = [Drop("auction", "its budget is spent or reserved", np.array(refused, np.int32))] if refused else []
+        drops = (
+            [Drop("auction", "its budget is spent or reserved", np.array(refused, np.int32))]
+            if refused
+            else []
+        )
         return tuple(entries), drops
 
 

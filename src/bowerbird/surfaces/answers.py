@@ -25,7 +25,9 @@ class Answers:
         ledger: what campaigns have spent; shared by every process that serves ads.
     """
 
-    def __init__(self, release: Release, surfaces: Mapping[str, SurfaceSettings], ledger: BudgetLedger) -> None:
+    def __init__(
+        self, release: Release, surfaces: Mapping[str, SurfaceSettings], ledger: BudgetLedger
+    ) -> None:
         self.release = release
         self._pipelines = {name: Pipeline(name, settings, release) for name, settings in surfaces.items()}
         self._auction = Auction(self._pipelines["ads"], release.campaigns, ledger)
@@ -43,7 +45,9 @@ class Answers:
             NotFoundError: there is no such surface.
         """
         if surface not in self._pipelines:
-            raise NotFoundError(f"surface {surface!r} does not exist; {did_you_mean(surface, [*self._pipelines, 'growth'])}")
+            raise NotFoundError(
+                f"surface {surface!r} does not exist; {did_you_mean(surface, [*self._pipelines, 'growth'])}"
+            )
         return self._pipelines[surface]
 
     def answer(self, request: Request) -> Slate:

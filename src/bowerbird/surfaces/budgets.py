@@ -89,11 +89,15 @@ class BudgetLedger:
             ).fetchone()
             if held:
                 return True
-            today = connection.execute(_COMMITTED, (campaign.campaign_id, day, day + DAY_US, lapsed)).fetchone()[0]
+            today = connection.execute(
+                _COMMITTED, (campaign.campaign_id, day, day + DAY_US, lapsed)
+            ).fetchone()[0]
             if today + price > campaign.daily_budget:
                 return False
             if campaign.total_budget is not None:
-                ever = connection.execute(_COMMITTED, (campaign.campaign_id, -(2**62), 2**62, lapsed)).fetchone()[0]
+                ever = connection.execute(
+                    _COMMITTED, (campaign.campaign_id, -(2**62), 2**62, lapsed)
+                ).fetchone()[0]
                 if ever + price > campaign.total_budget:
                     return False
             connection.execute(
@@ -116,7 +120,8 @@ class BudgetLedger:
             if row is None:
                 return 0.0
             connection.execute(
-                "UPDATE charges SET clicked_at = ? WHERE request_id = ? AND item_id = ?", (at, request_id, item_id)
+                "UPDATE charges SET clicked_at = ? WHERE request_id = ? AND item_id = ?",
+                (at, request_id, item_id),
             )
         return float(row[0])
 

@@ -99,7 +99,10 @@ def declared(tables: dict[str, dict[str, Any]], where: str) -> dict[str, Surface
     Raises:
         SettingsError: a field is unknown or out of range.
     """
-    merged = {name: {**DECLARATIONS.get(name, {}), **tables.get(name, {})} for name in {**DECLARATIONS, **tables}}
+    merged = {
+        name: {**DECLARATIONS.get(name, {}), **tables.get(name, {})} for name in {**DECLARATIONS, **tables}
+    }
     return {
-        name: validated(SurfaceSettings, table, f"{where} [surfaces.{name}]") for name, table in merged.items()
+        name: validated(SurfaceSettings, table, f"{where} [surfaces.{name}]")
+        for name, table in merged.items()
     }

@@ -80,7 +80,9 @@ class GrowthPlanner:
         shortlist = np.argsort(-gain, kind="stable")[: SHORTLIST * budget]
         shortlist = shortlist[gain[shortlist] > 0]
         held_back["less gain than others"] = int((gain > 0).sum()) - len(shortlist)
-        drafts = [draft for row in shortlist.tolist() if (draft := self._draft(row, people, as_of)) is not None]
+        drafts = [
+            draft for row in shortlist.tolist() if (draft := self._draft(row, people, as_of)) is not None
+        ]
         held_back["nothing to send"] = len(shortlist) - len(drafts)
         drafts.sort(key=lambda draft: (-draft.gain, draft.user_id))
         held_back["less gain than others"] += max(len(drafts) - budget, 0)

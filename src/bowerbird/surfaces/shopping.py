@@ -25,7 +25,9 @@ def with_complements(pipeline: Pipeline, request: Request) -> Slate:
     slate = pipeline.answer(request)
     if request.item_id is not None or not slate.entries or request.n < COMPLEMENT_SHARE:
         return slate
-    anchored = replace(request, item_id=slate.entries[0].item_id, image=None, query=None, exclude=slate.item_ids)
+    anchored = replace(
+        request, item_id=slate.entries[0].item_id, image=None, query=None, exclude=slate.item_ids
+    )
     goes_with = [
         entry
         for entry in pipeline.answer(anchored).entries

@@ -97,7 +97,11 @@ def impressions(events: Events, users: Vocabulary, items: Vocabulary) -> Impress
     began = at[order][first]
     by_time = np.argsort(began[number], kind="stable")
     order = order[by_time]
-    starts = np.flatnonzero(np.concatenate([[True], number[by_time][1:] != number[by_time][:-1]])) if len(order) else []
+    starts = (
+        np.flatnonzero(np.concatenate([[True], number[by_time][1:] != number[by_time][:-1]]))
+        if len(order)
+        else []
+    )
     offsets = np.append(np.asarray(starts, dtype=np.int64), len(order))
     positions = pc.fill_null(shown.column("position"), 0).to_numpy().astype(np.int32)
     labels = np.stack([_followed(table, shown, action) for action in LABELS], axis=1)

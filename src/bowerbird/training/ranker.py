@@ -80,7 +80,9 @@ class TrainedRanker:
     @property
     def note(self) -> str:
         """The numbers in one line."""
-        return ", ".join(f"{action} AUC {one['auc']:.3f} ECE {one['ece']:.4f}" for action, one in self.report.items())
+        return ", ".join(
+            f"{action} AUC {one['auc']:.3f} ECE {one['ece']:.4f}" for action, one in self.report.items()
+        )
 
     def save(self, directory: Path) -> None:
         """Write the graph and its card."""
@@ -121,7 +123,9 @@ def train_ranker(release: Release, events: Events, seed: int, progress: Progress
             f"at least {LEAST_POSITIVES} of one action are needed"
         )
     with ThreadPoolExecutor(ACTIONS_AT_ONCE) as pool:
-        boosters = list(pool.map(lambda action: _booster(train, calibrate, LABELS.index(action), seed), actions))
+        boosters = list(
+            pool.map(lambda action: _booster(train, calibrate, LABELS.index(action), seed), actions)
+        )
     graph = tree_graph(boosters, len(FEATURES) + 1)
     session = one_thread_session(graph)
     (logits,) = session.run(None, {"features": calibrate.features})
@@ -170,16 +174,24 @@ def examples(
         progress.advance()
     if not features:
         width = len(FEATURES) + 1
-        return Examples(np.empty((0, width), np.float32), np.empty((0, len(LABELS)), bool), np.empty(0, np.int64))
+        return Examples(
+            np.empty((0, width), np.float32), np.empty((0, len(LABELS)), bool), np.empty(0, np.int64)
+        )
     return Examples(np.concatenate(features), np.concatenate(labels), np.concatenate(numbers))
 
 
-def _query_vectors(release: Release, log: Impressions, requests: Int64[np.ndarray, "request"]) -> dict[str, Vectors]:
+def _query_vectors(
+    release: Release, log: Impressions, requests: Int64[np.ndarray, "request"]
+) -> dict[str, Vectors]:
     """The distinct queries of some requests in the fused space."""
     column = log.table.column("query")
-    texts = sorted({text for number in requests.tolist() if (text := column[int(log.offsets[number])].as_py())})
+    texts = sorted(
+        {text for number in requests.tolist() if (text := column[int(log.offsets[number])].as_py())}
+    )
     encoded = release.queries.encode_many(texts)
-    return {text: encoded.take(np.array([row])) for row, text in enumerate(texts)} if encoded is not None else {}
+    return (
+        {text: encoded.take(np.array([row])) for row, text in enumerate(texts)} if encoded is not None else {}
+    )
 
 
 def _booster(train: Examples, held_out: Examples, place: int, seed: int) -> lightgbm.Booster:

@@ -33,7 +33,14 @@ def content_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     return [
         Step("image_vector", ("catalogue",), 1, image, make_image_vectors, lacks_pictures),
         Step("text_vector", ("catalogue",), 1, text, make_text_vectors, lacks_words),
-        Step("item_vector", ("image_vector", "text_vector"), 1, str(settings.seed), make_item_vectors, lacks_content),
+        Step(
+            "item_vector",
+            ("image_vector", "text_vector"),
+            1,
+            str(settings.seed),
+            make_item_vectors,
+            lacks_content,
+        ),
         Step("near_duplicates", ("image_vector",), 1, "", make_near_duplicates, lacks_pictures),
         Step("item_interests", ("catalogue", "item_vector"), 1, "", make_interests, lacks_categories),
     ]
@@ -197,7 +204,8 @@ def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
         "item",
         "vector",
         version,
-        "fusion of " + " and ".join(name for name, one in (("pictures", image), ("words", text)) if one is not None),
+        "fusion of "
+        + " and ".join(name for name, one in (("pictures", image), ("words", text)) if one is not None),
         rows=int(vectors.present.sum()),
         of=len(bench.items),
         inputs=("image_vector", "text_vector"),

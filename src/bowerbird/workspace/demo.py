@@ -18,7 +18,9 @@ RAW = "raw"
 IMPORTED = "demo.json"
 
 
-def demo_workspace(path: Path, settings: WorldSettings | None = None, progress: Progress = SILENT) -> Workspace:
+def demo_workspace(
+    path: Path, settings: WorldSettings | None = None, progress: Progress = SILENT
+) -> Workspace:
     """Make the demo workspace, or carry on where a killed run was; a finished one is left alone.
 
     The world's files go through the ordinary import, so the demo proves that path too.

@@ -80,7 +80,11 @@ class Workspace:
         return cls.open(path)
 
     def import_files(
-        self, kind: str, files: Sequence[Path], options: ImportOptions | None = None, progress: Progress = SILENT
+        self,
+        kind: str,
+        files: Sequence[Path],
+        options: ImportOptions | None = None,
+        progress: Progress = SILENT,
     ) -> ImportReport:
         """Take in files in the standard columns.
 
@@ -126,7 +130,9 @@ class Workspace:
         """
         with workspace_lock(self.layout, "build"):
             bench = self.workbench(as_of=as_of, progress=progress)
-            results = run(needed(build_steps(self.settings), wanted), bench, bench.inputs(), live_card(bench), progress)
+            results = run(
+                needed(build_steps(self.settings), wanted), bench, bench.inputs(), live_card(bench), progress
+            )
             record_build(self.layout, results)
         self.__dict__.pop("answers", None)
         return results

@@ -38,7 +38,9 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
     """
     cards = {card.name: card for card in (*bench.signals.cards(), *bench.models.cards())}
     if not cards:
-        raise NotReadyError(f"{bench.layout.root}: nothing is built yet; run `bowerbird build {bench.layout.root}`")
+        raise NotReadyError(
+            f"{bench.layout.root}: nothing is built yet; run `bowerbird build {bench.layout.root}`"
+        )
     live = {space: name for space, name in SPACES.items() if name in cards}
     vectors = {space: bench.item_vectors(name) for space, name in live.items()}
     release = Release(
@@ -50,7 +52,9 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         counts=bench.counts,
         vectors=vectors,
         indexes={
-            space: load_index(bench.models.directory(f"{space}_index")) for space in live if f"{space}_index" in cards
+            space: load_index(bench.models.directory(f"{space}_index"))
+            for space in live
+            if f"{space}_index" in cards
         },
         cooccurrence=_cooccurrence(bench),
         lexical=_lexical(bench),
@@ -125,7 +129,9 @@ def _queries(bench: Workbench, vectors: dict[str, Vectors]) -> QueryEncoder:
 def _messages(bench: Workbench) -> tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]]:
     """Who was sent a notification, and when."""
     table = bench.events.table
-    sent = pc.and_(pc.equal(table.column("surface"), "growth"), pc.equal(table.column("action"), "impression"))
+    sent = pc.and_(
+        pc.equal(table.column("surface"), "growth"), pc.equal(table.column("action"), "impression")
+    )
     kept = table.filter(pc.fill_null(sent, False))
     return bench.people.rows(kept.column("user_id").to_pylist()), kept.column("at").to_numpy()
 

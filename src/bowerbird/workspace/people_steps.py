@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard
@@ -27,9 +26,18 @@ def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     sequence = settings.sequence.fingerprint()
     return [
         Step("cooccurrence", ("catalogue", "events"), 1, sequence, make_cooccurrence, lacks_events),
-        Step("user_vector", ("events", "item_vector"), 1, sequence, make_user_vectors, lacks_events_or_vectors),
+        Step(
+            "user_vector", ("events", "item_vector"), 1, sequence, make_user_vectors, lacks_events_or_vectors
+        ),
         Step("user_clusters", ("events", "item_vector"), 1, sequence, make_clusters, lacks_events_or_vectors),
-        Step("user_interests", ("events", "item_interests"), 1, sequence, make_interests, lacks_events_or_interests),
+        Step(
+            "user_interests",
+            ("events", "item_interests"),
+            1,
+            sequence,
+            make_interests,
+            lacks_events_or_interests,
+        ),
         Step("user_state", ("events",), 1, "", make_states, lacks_times),
     ]
 

@@ -19,7 +19,9 @@ def _candidates():
 
 def test_fusion_is_the_weighted_mean_of_damped_ranks() -> None:
     candidates = _candidates()
-    score = dict(zip(candidates.rows.tolist(), reciprocal_rank_fusion(candidates, {"b": 3.0}).tolist(), strict=True))
+    score = dict(
+        zip(candidates.rows.tolist(), reciprocal_rank_fusion(candidates, {"b": 3.0}).tolist(), strict=True)
+    )
     k = FUSION_K
     assert score[7] == pytest.approx((1 * (k + 1) / (k + 1)) / 4)
     assert score[3] == pytest.approx((1 * (k + 1) / (k + 2) + 3 * (k + 1) / (k + 1)) / 4)
@@ -39,7 +41,9 @@ def test_a_source_of_weight_zero_does_not_count() -> None:
 
 
 def test_terms_are_weight_times_column() -> None:
-    scored = _candidates().with_scores(save=np.array([0.5, 0.25], np.float32), hide=np.array([0.1, 0.0], np.float32))
+    scored = _candidates().with_scores(
+        save=np.array([0.5, 0.25], np.float32), hide=np.array([0.1, 0.0], np.float32)
+    )
     terms = value_terms(scored, {"save": 2.0, "hide": -1.0})
     np.testing.assert_allclose(terms["save"], [1.0, 0.5])
     np.testing.assert_allclose(terms["hide"], [-0.1, 0.0])

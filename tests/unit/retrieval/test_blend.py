@@ -10,7 +10,8 @@ from bowerbird.records.candidates import Found
 from bowerbird.retrieval.blend import blended
 
 finds = st.lists(
-    st.lists(st.integers(0, 30), unique=True, max_size=12).map(lambda rows: np.array(rows, dtype=np.int64)), max_size=4
+    st.lists(st.integers(0, 30), unique=True, max_size=12).map(lambda rows: np.array(rows, dtype=np.int64)),
+    max_size=4,
 )
 
 

@@ -56,7 +56,9 @@ def test_hidden_items_go_with_their_near_duplicates() -> None:
 
 
 def test_an_item_shown_often_without_response_rests_and_one_with_response_does_not() -> None:
-    shown = np.repeat(np.array([6, 7, 1], np.int32), [filters.FATIGUE_IMPRESSIONS, filters.FATIGUE_IMPRESSIONS, 1])
+    shown = np.repeat(
+        np.array([6, 7, 1], np.int32), [filters.FATIGUE_IMPRESSIONS, filters.FATIGUE_IMPRESSIONS, 1]
+    )
     context = _context(shown=shown, history=_history((7, "closeup")))
     assert _gone(filters.fatigued(context, ALL, FACTS)) == [6]
 

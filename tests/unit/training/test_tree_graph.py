@@ -12,7 +12,13 @@ from bowerbird.training.tree_graph import floor32, tree_graph
 
 
 def _booster(features: np.ndarray, target: np.ndarray, **extra: object) -> lightgbm.Booster:
-    settings = {"objective": "binary", "num_leaves": 15, "min_data_in_leaf": 5, "verbosity": -1, "num_threads": 1}
+    settings = {
+        "objective": "binary",
+        "num_leaves": 15,
+        "min_data_in_leaf": 5,
+        "verbosity": -1,
+        "num_threads": 1,
+    }
     return lightgbm.train({**settings, **extra}, lightgbm.Dataset(features, target), num_boost_round=20)
 
 

@@ -17,7 +17,9 @@ class Shelf:
         self.cards: dict[str, SignalCard] = {}
         self.made: list[str] = []
 
-    def step(self, name: str, *reads: str, revision: int = 1, why: str | None = None, fails: str = "") -> Step:
+    def step(
+        self, name: str, *reads: str, revision: int = 1, why: str | None = None, fails: str = ""
+    ) -> Step:
         def make(shelf: Shelf, version: str) -> SignalCard:
             if fails:
                 raise NotReadyError(fails)
@@ -51,7 +53,10 @@ def test_only_what_reads_the_changed_input_is_made_again() -> None:
 def test_a_raised_revision_makes_the_step_and_its_readers_again() -> None:
     shelf = Shelf()
     shelf.build([shelf.step("a", "events"), shelf.step("b", "a")], events="1")
-    assert shelf.build([shelf.step("a", "events", revision=2), shelf.step("b", "a")], events="1") == ["built", "built"]
+    assert shelf.build([shelf.step("a", "events", revision=2), shelf.step("b", "a")], events="1") == [
+        "built",
+        "built",
+    ]
 
 
 def test_a_step_that_cannot_apply_is_skipped_and_says_why() -> None:
