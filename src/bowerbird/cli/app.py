@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bowerbird.cli import asking, building, importing, worlds
+from bowerbird.cli import asking, building, importing, serving, worlds
 from bowerbird.cli.bench import app as bench_app
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("build")(building.build)
 app.add_typer(asking.app, name="ask")
 app.add_typer(bench_app, name="bench")
 app.command("evaluate")(worlds.evaluate)
+app.command("serve")(serving.serve)
 app.command("signals")(building.signals)
 app.command("plugins")(building.plugins)
 app.command("version")(building.version)

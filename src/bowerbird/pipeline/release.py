@@ -24,7 +24,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
-from bowerbird.signals.sequences import Sequences
+from bowerbird.signals.sequences import OnlineSequence, Sequences
 
 UNKNOWN_TIME = np.iinfo(np.int64).min
 
@@ -39,7 +39,8 @@ class Release:
     """Events at or after this time are not in it; microseconds UTC."""
     items: Items
     people: Vocabulary
-    sequences: Sequences
+    sequences: Sequences | OnlineSequence
+    """What people did; the stream's side of it while serving."""
     counts: EventCounts
     vectors: Mapping[str, Vectors]
     indexes: Mapping[str, VectorIndex]

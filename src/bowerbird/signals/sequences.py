@@ -7,6 +7,7 @@ the same sequence it is served with.
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,6 +187,26 @@ class Sequences:
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    def whole(self) -> Sequences:
+        """Itself: batch and stream are asked alike for everybody's tracks."""
+        return self
+
+    def with_users(self, names: tuple[str, ...]) -> Sequences:
+        """The same with more people at the end, who did nothing yet."""
+        more = len(names)
+        return Sequences(
+            Vocabulary(self.users.kind, (*self.users.ids, *names)),
+            self.items,
+            self.settings,
+            self.positives.with_users(more),
+            self.impressions.with_users(more),
+            self.hides.with_users(more),
+            self.sought.with_users(more),
+            self.activity.with_users(more),
+            self.unknown_users,
+            self.unknown_items,
+        )
+
     def _with(self, steps: Steps, unknown_users: int = 0, unknown_items: int = 0) -> Sequences:
         liked = np.isin(steps.actions, self.settings.codes) & (steps.rows >= 0)
         seen = (steps.actions == ACTION_CODE["impression"]) & (steps.rows >= 0)
@@ -231,7 +252,10 @@ class OnlineSequence:
 
     def __init__(self, batch: Sequences) -> None:
         self._batch = batch
+        self._whole = batch
         self._touched: dict[int, Sequences] = {}
+        self._arrived: list[Events] = []
+        self._guard = threading.Lock()
         self.unknown_users = batch.unknown_users
         """Events left out because the user is not known."""
         self.unknown_items = batch.unknown_items
@@ -249,6 +273,32 @@ class OnlineSequence:
 
     def add(self, events: Events) -> None:
         """Take new events, late ones too."""
+        with self._guard:
+            self._arrived.append(events)
+            self._take(events)
+
+    def whole(self) -> Sequences:
+        """Everybody's sequence with the new events in it, for what reads all people at once.
+
+        Cost: the first call after new events copies the tracks.
+        """
+        with self._guard:
+            if self._arrived:
+                tables = [events.table for events in self._arrived]
+                self._whole = self._whole.appended(Events(pa.concat_tables(tables)))
+                self._arrived = []
+            return self._whole
+
+    def with_users(self, names: tuple[str, ...]) -> OnlineSequence:
+        """The same stream with more people, who did nothing yet; this one is not to be used any more."""
+        more = OnlineSequence(self._batch.with_users(names))
+        with self._guard:
+            more._touched, more._arrived = self._touched, self._arrived
+            more._whole = self._whole.with_users(names)
+        more.unknown_users, more.unknown_items = self.unknown_users, self.unknown_items
+        return more
+
+    def _take(self, events: Events) -> None:
         steps, unknown_users, unknown_items = known_steps(events, self._batch.users, self._batch.items)
         self.unknown_users += unknown_users
         self.unknown_items += unknown_items

@@ -67,7 +67,7 @@ class GrowthPlanner:
             raise InputError(f"budget = {budget}: expected 0 or more notifications")
         release = self._release
         request_id = f"growth-{release.version}-{as_of}-{budget}"
-        if release.logical_time or not len(release.sequences.activity):
+        if release.logical_time or not len(release.sequences.whole().activity):
             why = "events have an order but no times" if release.logical_time else "no events were imported"
             return NotificationPlan(request_id, as_of, budget, (), 0, {}, (f"growth cannot answer: {why}",))
         people, notes = self._people(as_of)
@@ -111,7 +111,7 @@ class GrowthPlanner:
 
     def _people(self, as_of: int) -> tuple[People, tuple[str, ...]]:
         """Everybody's state, return probability and response rate at a time."""
-        sequences = self._release.sequences
+        sequences = self._release.sequences.whole()
         states = activity_states(sequences, as_of)
         notes: tuple[str, ...] = ()
         try:
@@ -122,7 +122,7 @@ class GrowthPlanner:
         return People(states, p_return, self._response_rates(as_of)), notes
 
     def _response_rates(self, as_of: int) -> Float32[np.ndarray, "user"]:
-        sequences = self._release.sequences
+        sequences = self._release.sequences.whole()
         people = len(self._release.people)
 
         def per_person(track: Track) -> np.ndarray:

@@ -16,7 +16,7 @@ from bowerbird.pipeline.queries import QueryEncoder
 from bowerbird.pipeline.release import Release
 from bowerbird.ranking.scorer import Scorer
 from bowerbird.ranking.trees import TreeScorer
-from bowerbird.records.signal import Vectors
+from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
 from bowerbird.retrieval.text_index import LexicalIndex
@@ -36,11 +36,8 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
     Raises:
         NotReadyError: nothing was built yet.
     """
-    cards = {card.name: card for card in (*bench.signals.cards(), *bench.models.cards())}
-    if not cards:
-        raise NotReadyError(
-            f"{bench.layout.root}: nothing is built yet; run `bowerbird build {bench.layout.root}`"
-        )
+    require_built(bench)
+    cards = _cards(bench)
     live = {space: name for space, name in SPACES.items() if name in cards}
     vectors = {space: bench.item_vectors(name) for space, name in live.items()}
     release = Release(
@@ -69,6 +66,23 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
     if with_ranker and "ranker" in cards:
         return release.with_scorer(_scorer(bench, release))
     return release
+
+
+def require_built(bench: Workbench) -> None:
+    """Refuse a workspace that has no live build.
+
+    Raises:
+        NotReadyError: nothing was built yet.
+    """
+    if not _cards(bench):
+        raise NotReadyError(
+            f"{bench.layout.root}: nothing is built yet; run `bowerbird build -w {bench.layout.root}`"
+        )
+
+
+def _cards(bench: Workbench) -> dict[str, SignalCard]:
+    """Everything that is live, by name."""
+    return {card.name: card for card in (*bench.signals.cards(), *bench.models.cards())}
 
 
 def _version(cards: dict) -> str:

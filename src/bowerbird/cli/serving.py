@@ -1,0 +1,136 @@
+"""``bowerbird serve``: the HTTP API and the studio."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bowerbird.cli.options import WorkspaceOption, workspace_directory
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_DIRECTORY, _SETTINGS = "BOWERBIRD_SERVE_DIRECTORY", "BOWERBIRD_SERVE_SETTINGS"
+
+
+def serve(
+    workspace: WorkspaceOption = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but this machine asks for an API key.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each loads the build.")] = 1,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Answer as of the wall clock. Without it, as of just after the newest event, so that a log that "
+            "ended (the demo) answers sensibly.",
+        ),
+    ] = False,
+) -> None:
+    """Serve the six surfaces over HTTP, and pages to look at people and their slates.
+
+    Example: bowerbird serve -w demo --port 8080
+    """
+    import uvicorn
+
+    from bowerbird.serving import ServingSettings
+    from bowerbird.workspace import Workspace
+    from bowerbird.workspace.loading import require_built
+
+    space = Workspace.open(workspace_directory(workspace))
+    require_built(space.workbench())
+    local = host in LOOPBACK
+    settings = ServingSettings(
+        live_clock=live,
+        require_key=not local,
+        allowed_hosts=("127.0.0.1", "localhost", "[::1]") if local else (),
+    )
+    listening = _listen(host, port)
+    _announce(host, listening.getsockname()[1], space.layout.state / "api-keys.toml", local=local)
+    os.environ[_DIRECTORY] = str(space.layout.root.resolve())
+    os.environ[_SETTINGS] = settings.model_dump_json()
+    config = uvicorn.Config(
+        "bowerbird.cli.serving:application",
+        factory=True,
+        workers=workers,
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+    try:
+        if workers > 1:
+            from uvicorn.supervisors import Multiprocess
+
+            Multiprocess(config, uvicorn.Server(config).run, [listening]).run()
+        else:
+            uvicorn.Server(config).run([listening])
+    except KeyboardInterrupt:  # the ordinary way to stop a server: requests in hand were answered
+        typer.echo("Stopped.")
+    finally:
+        listening.close()
+
+
+def application() -> FastAPI:
+    """The application of one server process; what it serves is in the environment."""
+    from bowerbird.serving import ServingSettings, keys_of, make_app
+    from bowerbird.studio import About, add_studio
+    from bowerbird.workspace import Workspace
+
+    space = Workspace.open(os.environ[_DIRECTORY])
+    settings = ServingSettings.model_validate_json(os.environ[_SETTINGS])
+    keys = keys_of(os.environ, space.layout.state / "api-keys.toml")[0] if settings.require_key else None
+    app = make_app(space, settings, keys)
+    about = space.settings
+    add_studio(app, About(about.name, simulated=about.simulated, credit=about.credit))
+    return app
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, so that a taken port is an error before anything is loaded.
+
+    Raises:
+        InputError: the address is not this machine's, or the port is taken.
+    """
+    from bowerbird.errors import InputError
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); choose another port, e.g. --port {port + 1}"
+        ) from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def _announce(host: str, port: int, key_file: Path, *, local: bool) -> None:
+    from bowerbird.serving import keys_of
+
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{'localhost' if host in ('0.0.0.0', '::') else shown}:{port}"  # noqa: S104 - compared, not bound
+    typer.echo(f"Studio  {address}/studio/")
+    typer.echo(f"API     {address}/v1/homefeed?user=USER   described at {address}/openapi.json")
+    if not local:
+        made = keys_of(os.environ, key_file)[1]
+        if made:
+            typer.echo(f"API key {made}")
+            typer.echo(
+                "        shown this once; only its hash is kept. Send it as 'Authorization: Bearer KEY'."
+            )
+        else:
+            typer.echo("API key as in BOWERBIRD_API_KEY or in state/api-keys.toml of the workspace")
+    typer.echo("Stop with Ctrl-C.")

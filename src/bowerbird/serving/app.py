@@ -1,0 +1,148 @@
+"""The application: routes, failures, and what stands in front of them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import bowerbird
+from bowerbird.serving.asking import FAILURES, BadJson, asking_routes, bad_json, read_json
+from bowerbird.serving.auth import Guard, KeyRing
+from bowerbird.serving.explanations import KeptSlates
+from bowerbird.serving.failures import install_failures
+from bowerbird.serving.ingest import batch_of
+from bowerbird.serving.limits import BodyLimit, Crew, RateLimit, TokenBuckets
+from bowerbird.serving.live import LiveWorkspace
+from bowerbird.serving.looking import looking_routes
+from bowerbird.serving.metrics import Measured, Telltale
+from bowerbird.serving.replies import json_reply
+from bowerbird.serving.settings import ServingSettings
+from bowerbird.serving.wire import EventBatch, EventsReply, described
+from bowerbird.workspace.facade import Workspace
+
+POLICY = (
+    "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""What a browser may do with our pages: nothing from elsewhere, no inline script."""
+
+
+class SafeHeaders:
+    """Adds the headers that keep browsers from guessing types and loading strangers' code.
+
+    Args:
+        app: whose replies.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("x-content-type-options", "nosniff")
+                headers.setdefault("content-security-policy", POLICY)
+                headers.setdefault("referrer-policy", "no-referrer")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def make_app(
+    workspace: Workspace, settings: ServingSettings | None = None, keys: KeyRing | None = None
+) -> FastAPI:
+    """The HTTP API over a workspace's live build.
+
+    The build is loaded here, so an application that exists is ready.
+
+    Args:
+        workspace: what is served.
+        settings: the dials.
+        keys: who may call; needed when ``settings.require_key``.
+
+    Raises:
+        NotReadyError: nothing was built yet.
+    """
+    settings = settings or ServingSettings()
+    telltale = Telltale()
+    live = LiveWorkspace(workspace, wall_clock=settings.live_clock)
+    telltale.show_release(live.edition.release.version)
+    kept, crew = KeptSlates(settings.kept_slates), Crew(settings.threads, settings.max_waiting)
+    app = FastAPI(
+        title="Bowerbird",
+        version=bowerbird.__version__,
+        summary=workspace.settings.name,
+        description="Ranked, explained answers over content and behaviour.",
+        docs_url=None,  # their pages load scripts from elsewhere; the studio has a reference page
+        redoc_url=None,
+        middleware=_front(settings, keys, telltale),
+    )
+    install_failures(app)
+    app.add_exception_handler(BadJson, bad_json)
+    app.include_router(asking_routes(live, kept, crew, settings.max_budget))
+    app.include_router(looking_routes(live, crew))
+    _add_events(app, live, crew, telltale, settings.max_events)
+    _add_operations(app, live, kept, crew, telltale)
+    return app
+
+
+def _front(settings: ServingSettings, keys: KeyRing | None, telltale: Telltale) -> list[Middleware]:
+    """What requests pass before the routes, outermost first."""
+    front = [Middleware(Measured, telltale=telltale), Middleware(SafeHeaders)]
+    if settings.allowed_hosts:
+        front.append(
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
+        )
+    if settings.require_key:
+        front.append(Middleware(Guard, ring=keys or KeyRing(())))
+    buckets = TokenBuckets(settings.rate_per_s, settings.rate_burst)
+    front.append(Middleware(RateLimit, buckets=buckets))
+    front.append(Middleware(BodyLimit, max_bytes=settings.max_body_bytes))
+    return front
+
+
+def _add_events(app: FastAPI, live: LiveWorkspace, crew: Crew, telltale: Telltale, most: int) -> None:
+    async def events(request: Request) -> Response:
+        rows = batch_of(await read_json(request), most)
+        reply = await crew.run(lambda: live.take(rows))
+        counts = {"accepted": reply.accepted, "duplicate": reply.duplicates, "rejected": len(reply.rejected)}
+        for outcome, count in counts.items():
+            telltale.events.labels(outcome).inc(count)
+        return json_reply(reply.model_dump())
+
+    app.add_api_route(
+        "/v1/events",
+        events,
+        methods=["POST"],
+        tags=["events"],
+        summary="Send what people did. When it answers, what was accepted is on the disk and in the next request's history.",
+        responses={200: {"model": EventsReply}, **FAILURES},
+        openapi_extra={"requestBody": {"content": {"application/json": {"schema": described(EventBatch)}}}},
+    )
+
+
+def _add_operations(
+    app: FastAPI, live: LiveWorkspace, kept: KeptSlates, crew: Crew, telltale: Telltale
+) -> None:
+    @app.get("/healthz", tags=["operate"], summary="Whether the server is ready: a release is loaded.")
+    async def healthz() -> Response:
+        return json_reply({"status": "ready", "version": live.edition.release.version})
+
+    @app.get("/metrics", tags=["operate"], summary="Counters for Prometheus.")
+    async def metrics() -> Response:
+        return Response(telltale.page(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.post("/v1/reload", tags=["operate"], summary="Load the newest build and swap it in.")
+    async def reload() -> Response:
+        version = await crew.run(live.reload)
+        kept.clear()
+        telltale.show_release(version)
+        return json_reply({"version": version})

@@ -1,0 +1,165 @@
+"""Routes that ask: the item surfaces, growth, and why a slate is what it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from bowerbird.errors import InputError
+from bowerbird.serving.explanations import KeptSlates
+from bowerbird.serving.failures import reply_failure
+from bowerbird.serving.limits import Crew
+from bowerbird.serving.live import LiveWorkspace
+from bowerbird.serving.replies import json_reply, plan_reply, slate_reply
+from bowerbird.serving.wire import FailureReply, GrowthQuestion, PlanReply, Question, SlateReply, described
+
+SURFACES = {
+    "homefeed": "What should this person see now.",
+    "related": "What goes with this item.",
+    "search": "What answers these words, this picture, or both.",
+    "shopping": "Which products are in or like this picture, and what goes with them.",
+    "ads": "Which ads, for whom, at what price. Showing one reserves its price.",
+}
+FAILURES: dict[int | str, dict[str, Any]] = {
+    status: {"model": FailureReply} for status in (400, 401, 404, 413, 422, 429, 503)
+}
+
+
+class BadJson(Exception):  # noqa: N818 - a turn of the road, answered with 400; not one of the library's errors
+    """The body is no JSON."""
+
+
+async def bad_json(_: Request, error: Exception) -> Response:
+    """The answer to a body that is no JSON."""
+    return reply_failure(400, "bad_json", str(error))
+
+
+def asking_routes(live: LiveWorkspace, kept: KeptSlates, crew: Crew, max_budget: int) -> APIRouter:
+    """The routes of the six surfaces and of explanations."""
+    router = APIRouter(prefix="/v1", tags=["ask"])
+    for surface, about in SURFACES.items():
+        _add_surface(router, surface, about, _Answerer(surface, live, kept, crew))
+
+    async def growth(question: GrowthQuestion) -> Response:
+        if question.budget > max_budget:
+            raise InputError(
+                f"budget = {question.budget}: this server plans at most {max_budget} notifications at a time"
+            )
+        return json_reply(plan_reply(await crew.run(lambda: live.plan(question.budget, question.as_of))))
+
+    about = "Whom to notify today, with which items, under a budget."
+    router.add_api_route(
+        "/growth", growth, methods=["POST"], summary=about, responses={200: {"model": PlanReply}, **FAILURES}
+    )
+
+    async def explain(request_id: str) -> Response:
+        slate, cards = kept.find(request_id)
+        return json_reply(slate_reply(slate, cards, explain=True))
+
+    about = "Why a slate is what it is: sources, evidence, terms, what was dropped, what each stage did."
+    router.add_api_route(
+        "/explain/{request_id}", explain, summary=about, responses={200: {"model": SlateReply}, **FAILURES}
+    )
+    return router
+
+
+class _Answerer:
+    """Answers one surface.
+
+    Args:
+        surface: which.
+        live: what answers.
+        kept: where slates are remembered.
+        crew: whose threads work.
+    """
+
+    def __init__(self, surface: str, live: LiveWorkspace, kept: KeptSlates, crew: Crew) -> None:
+        self._surface = surface
+        self._live = live
+        self._kept = kept
+        self._crew = crew
+
+    async def get(self, question: Annotated[Question, Query()]) -> Response:
+        return await self._answer(question, None)
+
+    async def post(self, request: Request) -> Response:
+        question, image = await _read(request)
+        return await self._answer(question, image)
+
+    async def _answer(self, question: Question, image: bytes | None) -> Response:
+        return await self._crew.run(lambda: self._work(question, image))
+
+    def _work(self, question: Question, image: bytes | None) -> Response:
+        slate, cards = self._live.ask(self._surface, question, image)
+        self._kept.keep(slate, cards)
+        return json_reply(slate_reply(slate, cards, explain=question.explain))
+
+
+def _add_surface(router: APIRouter, surface: str, about: str, answerer: _Answerer) -> None:
+    replies: dict[int | str, dict[str, Any]] = {200: {"model": SlateReply}, **FAILURES}
+    router.add_api_route(
+        f"/{surface}",
+        answerer.get,
+        methods=["GET"],
+        summary=about,
+        responses=replies,
+        name=f"{surface} by query string",
+    )
+    form = {
+        "type": "object",
+        "properties": {"image": {"type": "string", "format": "binary"}, "query": {"type": "string"}},
+    }
+    content = {"application/json": {"schema": described(Question)}, "multipart/form-data": {"schema": form}}
+    router.add_api_route(
+        f"/{surface}",
+        answerer.post,
+        methods=["POST"],
+        summary=about,
+        responses=replies,
+        name=f"{surface} by JSON or form",
+        openapi_extra={"requestBody": {"content": content}},
+    )
+
+
+async def _read(request: Request) -> tuple[Question, bytes | None]:
+    """The question of a body: JSON, or a form with a picture as a file."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _read_form(request)
+    return Question.model_validate(await read_json(request)), None
+
+
+async def read_json(request: Request) -> Any:
+    """A body's JSON.
+
+    Raises:
+        InputError: the body says it is something else.
+        BadJson: it is not JSON; NaN and infinities are not.
+    """
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise InputError(f"content-type {kind[:60]!r} is not understood; send application/json")
+    try:
+        return orjson.loads(await request.body() or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise BadJson(f"the body is not JSON: {error}") from error
+
+
+async def _read_form(request: Request) -> tuple[Question, bytes | None]:
+    async with request.form(max_files=1, max_fields=20) as form:
+        fields: dict[str, Any] = {}
+        image = None
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                if name != "image":
+                    raise InputError(f"form: a file came as {name[:60]!r}; send the picture as 'image'")
+                image = await value.read()
+            elif name == "exclude":
+                fields.setdefault("exclude", []).append(value)
+            elif value != "":
+                fields[name] = value
+    return Question.model_validate(fields), image

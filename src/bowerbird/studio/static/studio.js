@@ -1,0 +1,170 @@
+// Draws the page the shell names.
+
+import { ask, chip, count, day, did, failure, make, many, percent, personPage, picture, send, table, thumb } from "./parts.js";
+import { card, slate } from "./slates.js";
+
+const main = document.querySelector("#page");
+const params = new URLSearchParams(location.search);
+
+async function into(place, work) {
+  place.setAttribute("aria-busy", "true");
+  place.replaceChildren(make("p", { class: "quiet" }, "Loading …"));
+  try {
+    place.replaceChildren(...[await work()].flat());
+  } catch (error) {
+    place.replaceChildren(failure(error));
+  }
+  place.setAttribute("aria-busy", "false");
+}
+
+/** A slate drawn into a place of its own, so that a failing surface does not take the page with it. */
+function slateOf(path, question) {
+  const place = make("div", {});
+  into(place, async () => slate(await send(path, question)));
+  return place;
+}
+
+const PAGE = 50;
+
+async function people() {
+  const state = { query: params.get("query") || "", state: null, offset: 0 };
+  const list = make("div", {});
+  const field = make("input", { type: "search", placeholder: "Find a person by id", value: state.query, "aria-label": "Find a person by id" });
+  const show = () => into(list, async () => {
+    const question = new URLSearchParams({ query: state.query, offset: state.offset, limit: PAGE });
+    if (state.state) question.set("state", state.state);
+    const reply = await ask(`/v1/users?${question}`);
+    const pick = (name, text) => make("button", { class: `chip ${name || ""}`, type: "button", "aria-pressed": String(state.state === name),
+      onclick: () => { state.state = name; state.offset = 0; show(); } }, text);
+    const states = Object.entries(reply.states).map(([name, n]) => pick(name, `${name} ${count(n)}`));
+    const rows = reply.people.map((one) => [make("a", { href: personPage(one.user_id) }, one.user_id), one.state ? chip(one.state, one.state) : chip("not seen yet"), count(one.actions), count(one.events)]);
+    const step = (text, by, able) => make("button", { class: "plain", type: "button", disabled: !able, onclick: () => { state.offset += by; show(); } }, text);
+    return [make("p", { class: "row" }, pick(null, `all ${count(reply.of)}`), ...states),
+      table([["person"], ["state"], ["actions", "number"], ["events", "number"]], rows),
+      make("p", { class: "row between" }, make("span", { class: "quiet" }, `${reply.total ? state.offset + 1 : 0}–${Math.min(state.offset + PAGE, reply.total)} of ${count(reply.total)}`),
+        make("span", { class: "row" }, step("Previous", -PAGE, state.offset > 0), step("Next", PAGE, state.offset + PAGE < reply.total)))];
+  });
+  field.addEventListener("input", () => { state.query = field.value; state.offset = 0; show(); });
+  main.replaceChildren(make("div", { class: "row between" }, make("div", {}, make("h1", {}, "People"),
+    make("p", { class: "lead" }, "Most active first. Actions are saves, clicks, close-ups and purchases; events also count what was shown.")), field), list);
+  await show();
+}
+
+function interestRow(one) {
+  const meter = make("span", {});
+  meter.style.width = percent(one.weight).replace(" ", "");
+  const words = `${percent(one.weight)} · ${many(one.events, "action")}${one.searches ? ` · ${many(one.searches, "search")}` : ""} · ${one.lift.toFixed(1)}× expected`;
+  return make("div", { class: "interest" }, make("div", {}, make("strong", { title: one.path }, one.path.replaceAll("/", " › ")), make("div", { class: "meter" }, meter), make("span", { class: "quiet" }, words)),
+    make("div", { class: "pictures" }, ...one.evidence.map((item) => thumb(item, true))));
+}
+
+function history(steps) {
+  if (!steps.length) return make("p", { class: "panel" }, "Nothing yet.");
+  return make("div", { class: "strip panel", tabindex: "0", "aria-label": "history" }, ...steps.map((step) =>
+    make("div", { class: "step" }, thumb(step, true), make("div", {}, did(step.action)), make("div", {}, day(step.at).slice(5)))));
+}
+
+async function person(id) {
+  const one = await ask(`/v1/users/${encodeURIComponent(id)}`);
+  const facts = [one.country, one.locale, ...Object.entries(one.attributes).map(([name, value]) => `${name}: ${value}`)].filter(Boolean);
+  return [make("h1", {}, one.user_id),
+    make("p", { class: "row" }, one.state ? chip(one.state, one.state) : chip("not seen yet"), ...facts.map((fact) => chip(fact)),
+      make("span", { class: "quiet row" }, `${many(one.actions, "action")} · ${many(one.events, "event")} · as of ${day(one.as_of)}`)),
+    make("h2", {}, "Interests"), make("p", { class: "quiet" }, "Categories this person acts on more than their exposure explains, with the items that say so."),
+    one.interests.length ? make("div", { class: "panel" }, ...one.interests.map(interestRow)) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),
+    make("h2", {}, "History"), make("p", { class: "quiet" }, `Newest first.${one.hidden.length ? ` ${many(one.hidden.length, "item")} hidden.` : ""}`), history(one.history),
+    make("h2", {}, "Homefeed"), make("p", { class: "quiet" }, "What this person would see now, and why each item is there."),
+    slateOf("/v1/homefeed", { user: id, n: 24 })];
+}
+
+async function item(id) {
+  const one = await ask(`/v1/items/${encodeURIComponent(id)}`);
+  const facts = [["category", one.category], ["price", one.price === null ? null : `${one.price} ${one.currency || ""}`], ["brand", one.brand], ["since", day(one.created_at)], ["creator", one.creator_id],
+    ["campaign", one.campaign_id], ...Object.entries(one.attributes), ...Object.entries(one.counts).map(([name, n]) => [name, count(n)])].filter(([, value]) => value);
+  const interests = one.interests.map((label) => chip(`${label.path.replaceAll("/", " › ")} ${percent(label.score)}`, "source"));
+  return [make("div", { class: "columns" }, make("div", { class: "hero" }, picture(one, "picture", false)),
+    make("div", {}, make("h1", {}, one.title || one.item_id), make("p", { class: "lead" }, one.description || ""), one.is_ad ? chip("ad", "ad") : null,
+      make("dl", {}, make("dt", {}, "id"), make("dd", {}, make("code", {}, one.item_id)), ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])),
+      make("p", { class: "row" }, ...interests))),
+    ...(one.near_duplicates.length ? [make("h2", {}, "Near-duplicates"), make("p", { class: "quiet" }, "The same picture again; a slate shows at most one of them."),
+      make("div", { class: "grid" }, ...one.near_duplicates.map((other) => card(other, null)))] : []),
+    make("h2", {}, "Related"), slateOf("/v1/related", { item: id, n: 18 })];
+}
+
+/** A page that asks by words and picture. */
+function asking(surface, title, lead, hint) {
+  const words = make("input", { type: "search", name: "query", placeholder: hint, value: params.get("query") || "", "aria-label": "words", maxlength: "10000" });
+  const file = make("input", { type: "file", name: "image", accept: "image/*", "aria-label": "a picture" });
+  const preview = make("span", { class: "thumb large", hidden: true });
+  const found = make("div", { "aria-live": "polite" });
+  const go = () => into(found, async () => {
+    const form = new FormData();
+    form.set("n", "24");
+    if (words.value.trim()) form.set("query", words.value);
+    if (file.files.length) form.set("image", file.files[0]);
+    return slate(await ask(`/v1/${surface}`, { method: "POST", body: form }));
+  });
+  file.addEventListener("change", () => {
+    preview.hidden = !file.files.length;
+    preview.replaceChildren(...(file.files.length ? [make("img", { src: URL.createObjectURL(file.files[0]), alt: "your picture" })] : []));
+  });
+  const form = make("form", { class: "panel row", onsubmit: (event) => { event.preventDefault(); go(); } }, words, file, preview, make("button", {}, "Ask"));
+  main.replaceChildren(make("h1", {}, title), make("p", { class: "lead" }, lead), form, found);
+  if (words.value) go();
+}
+
+function adsPage() {
+  const found = make("div", { "aria-live": "polite" });
+  const who = make("input", { type: "search", placeholder: "a person, e.g. u17", value: params.get("user") || "", "aria-label": "person" });
+  const go = () => into(found, async () => slate(await send("/v1/ads", who.value.trim() ? { user: who.value.trim(), n: 12 } : { n: 12 })));
+  main.replaceChildren(make("h1", {}, "Ads"),
+    make("p", { class: "lead" }, "One ad per running campaign, by probability of a click times bid; a click costs the second price. Showing an ad reserves its price."),
+    make("form", { class: "panel row", onsubmit: (event) => { event.preventDefault(); go(); } }, who, make("button", {}, "Run the auction")), found);
+  if (who.value) go();
+}
+
+function growthPage() {
+  const found = make("div", { "aria-live": "polite" });
+  const budget = make("input", { type: "number", min: "1", max: "1000", value: "20", "aria-label": "budget" });
+  const go = () => into(found, async () => {
+    const plan = await send("/v1/growth", { budget: Number(budget.value) });
+    const pictures = (ids) => make("span", { class: "pictures" }, ...ids.map((id) => thumb({ item_id: id, title: id, image: `/v1/items/${encodeURIComponent(id)}/image` }, true)));
+    const rows = plan.notifications.map((one) => [make("a", { href: personPage(one.user_id) }, one.user_id), chip(one.state, one.state), percent(one.p_return), percent(one.p_response), one.gain.toFixed(3), pictures(one.item_ids)]);
+    const held = Object.entries(plan.held_back).map(([why, n]) => chip(`${count(n)} ${why}`));
+    return [make("p", { class: "lead" }, `${plan.notifications.length} of ${plan.budget} notifications; ${count(plan.considered)} people considered, as of ${day(plan.as_of)}.`),
+      ...plan.notes.map((note) => make("p", { class: "quiet" }, `Note: ${note}`)), make("p", { class: "row" }, make("span", { class: "quiet" }, "Held back:"), ...held),
+      table([["person"], ["state"], ["returns alone", "number"], ["responds", "number"], ["gain", "number"], ["items"]], rows)];
+  });
+  main.replaceChildren(make("h1", {}, "Growth"),
+    make("p", { class: "lead" }, "Whom to notify today, with which items. The budget goes where coming back alone is unlikely and a response is likely."),
+    make("form", { class: "panel row", onsubmit: (event) => { event.preventDefault(); go(); } }, "Budget", budget, make("button", {}, "Plan")), found);
+}
+
+async function signals() {
+  const reply = await ask("/v1/signals");
+  const rows = reply.signals.map((one) => [make("strong", {}, one.name), one.kind, one.entity, count(one.rows), one.kind === "model" ? "" : percent(one.coverage), day(one.as_of), one.space ? make("code", {}, one.space) : "", one.inputs.join(", "), one.note]);
+  return [make("h1", {}, "Signals"), make("p", { class: "lead" }, "Everything the live build knows: what it is, how much of it there is, what it is made from."),
+    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of"], ["space"], ["made from"], ["note"]], rows)];
+}
+
+async function api() {
+  const document_ = await ask("/openapi.json");
+  const rows = Object.entries(document_.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, about]) => [make("code", {}, verb.toUpperCase()), make("code", {}, path), about.summary || ""]));
+  const server = location.origin;
+  return [make("h1", {}, "HTTP API"), make("p", { class: "lead" }, "Machine-readable at ", make("a", { href: "/openapi.json" }, "/openapi.json"), "."),
+    make("pre", {}, `curl '${server}/v1/homefeed?user=u17&n=12'\ncurl -F image=@photo.jpg -F query='red flowers' ${server}/v1/search\ncurl -H 'content-type: application/json' -d '{"user_id": "u17", "item_id": "i203", "action": "save"}' ${server}/v1/events`),
+    table([["verb"], ["address"], ["what it does"]], rows)];
+}
+
+const DRAWN = { person: () => person(main.dataset.subject), item: () => item(main.dataset.subject), signals, api };
+const LIVE = {
+  people, ads: adsPage, growth: growthPage,
+  search: () => asking("search", "Search", "By words, by a picture, or by both.", "Words, e.g. red flowers"),
+  shopping: () => asking("shopping", "Shopping", "Products in or like a picture, or like these words, and what goes with them.", "Words, e.g. a warm hat"),
+};
+const kind = main.dataset.kind;
+if (kind in LIVE) {
+  Promise.resolve(LIVE[kind]()).finally(() => main.setAttribute("aria-busy", "false"));
+} else {
+  into(main, DRAWN[kind]);
+}
