@@ -17,23 +17,31 @@ from scipy.sparse.csgraph import connected_components
 
 from bowerbird.arrays import top_k_rows
 from bowerbird.content.perceptual_hash import PictureHashes, hamming
-from bowerbird.content.picture_alignment import SIDE, aligned_difference, thumbnail
+from bowerbird.content.picture_alignment import SIDE, aligned_difference, structure, thumbnail
 from bowerbird.content.pictures import decoded
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Vectors
 
 __all__ = ["candidate_pairs", "groups_of", "near_duplicate_groups", "verified_pairs"]
 
-NEIGHBOURS = 8
+NEIGHBOURS = 5
 """Nearest items by picture vector that become candidates of each item."""
-COSINE_FLOOR = 0.7
+COSINE_FLOOR = 0.75
 """Items less alike than this never become candidates through their vectors."""
 LARGEST_BAND = 32
 """A hash band shared by more items than this says nothing (white corners) and is skipped."""
 HASH_LIMIT = 16
 """Of 256 bits: hashes at most this far apart are the same picture when pictures cannot be looked at."""
-WORST_CELL_LIMIT = 9.0
-"""Grey levels of 255 that laid-on pictures may differ by where they differ most."""
+IN_PLACE_LIMIT = 8.0
+"""Grey levels of 255 that a whole or mirrored copy may differ by, in the sixth by sixth where it differs most."""
+CROPPED_LIMIT = 6.5
+"""Grey levels that a cropped copy may differ by after it is laid on the original, where it differs most.
+
+Only pictures that are not mirrored are taken for crops of each other: a simple shape, stretched and mirrored,
+fits too many others.
+"""
+LEAST_STRUCTURE = 0.15
+"""Pictures that show less (:func:`~bowerbird.content.picture_alignment.structure`) are not taken for crops."""
 _BLOCK = 1024
 _PAIR_BLOCK = 256
 
@@ -144,6 +152,7 @@ def verified_pairs(
         return pairs
     rows, places = np.unique(pairs, return_inverse=True)
     small = np.stack([thumbnail(decoded(picture_of(int(row)), at_least=SIDE)) for row in rows])
+    shown = structure(small)
     words = hashes.words()
     kept = np.zeros(len(pairs), dtype=bool)
     places = places.reshape(pairs.shape)
@@ -151,8 +160,12 @@ def verified_pairs(
         block = slice(start, start + _PAIR_BLOCK)
         first, second = places[block].T
         swap = np.array([tuple(words[b]) < tuple(words[a]) for a, b in pairs[block]])
-        first, second = np.where(swap, second, first), np.where(swap, first, second)
-        kept[block] = aligned_difference(small[first], small[second]).worst <= WORST_CELL_LIMIT
+        enough = np.minimum(shown[first], shown[second]) >= LEAST_STRUCTURE
+        used, local = np.unique(np.where(swap, [second, first], [first, second]), return_inverse=True)
+        first, second = local.reshape(2, -1)
+        left = aligned_difference(small[used], first, second)
+        cropped = enough & left.zoomed & ~left.mirrored & (left.worst <= CROPPED_LIMIT)
+        kept[block] = (left.in_place <= IN_PLACE_LIMIT) | cropped
     return pairs[kept]
 
 

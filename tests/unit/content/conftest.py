@@ -14,12 +14,12 @@ from bowerbird.content.efficientnet_lite import LITE0_VARIANT
 from bowerbird.content.image_encoder import ImageEncoder
 
 
-def drawing(seed: int, width: int = 96, height: int = 80) -> Image.Image:
+def drawing(seed: int, width: int = 96, height: int = 80, shapes: int = 8) -> Image.Image:
     """A picture of some coloured shapes, decided by the seed."""
     draws = np.random.Generator(np.random.PCG64(seed))
     image = Image.new("RGB", (width, height), tuple(int(c) for c in draws.integers(0, 256, 3)))
     pen = ImageDraw.Draw(image)
-    for _ in range(8):
+    for _ in range(shapes):
         x0, y0 = int(draws.integers(0, width - 12)), int(draws.integers(0, height - 12))
         box = (x0, y0, x0 + int(draws.integers(8, width // 2)), y0 + int(draws.integers(8, height // 2)))
         colour = tuple(int(c) for c in draws.integers(0, 256, 3))
@@ -36,7 +36,7 @@ def as_bytes(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 @pytest.fixture(scope="session")
 def draw() -> Any:
-    """``drawing(seed, width, height)``."""
+    """``drawing(seed, width, height, shapes)``."""
     return drawing
 
 

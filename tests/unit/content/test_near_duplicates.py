@@ -16,9 +16,9 @@ from bowerbird.records.signal import Vectors
 @pytest.fixture(scope="module")
 def world(small_encoder: ImageEncoder, draw: Any, save: Any) -> list[bytes]:
     """Six drawings; then a JPEG of 0, a mirror image of 1, a crop of 2; then something unreadable."""
-    images: list[Image.Image] = [draw(seed, 200, 200) for seed in range(6)]
+    images: list[Image.Image] = [draw(seed, 200, 200, 24) for seed in range(6)]
     copies = [
-        save(images[0].resize((150, 150)), "JPEG", quality=50),
+        save(images[0], "JPEG", quality=40),
         save(ImageOps.mirror(images[1]), "JPEG", quality=60),
         save(images[2].crop((10, 6, 190, 196)), "JPEG", quality=60),
     ]
