@@ -77,6 +77,7 @@ def _outcome(
     if why:
         return SurfaceOutcome(surface, question, missing=why)
     chosen = sampled(cases, sampling.cases, sampling.seed)
+    chosen.sort(key=lambda case: case.request.as_of)  # in the order they came, as a server sees them
     progress.start(f"ask {surface}", len(chosen), "requests")
     settings = answers.pipeline(surface).settings
     answers.answer(chosen[0].request)  # the first request loads what the others share

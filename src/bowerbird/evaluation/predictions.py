@@ -63,6 +63,21 @@ def scored(
     return Estimate(value, float(low), float(high))
 
 
+def _estimate(
+    name: str,
+    metric: Score,
+    happened: Bool[np.ndarray, "n"],
+    predicted: Float64[np.ndarray, "n"],
+    groups: Int64[np.ndarray, "n"],
+    *,
+    seed: int,
+) -> Estimate:
+    """A metric with its interval; a binned error has none, because resampling can only make it larger."""
+    if name == "ECE-15":
+        return Estimate(metric(happened, predicted))
+    return scored(metric, happened, predicted, groups, seed)
+
+
 def return_measures(sequences: Sequences, window: HeldOut, seed: int) -> list[Measure]:
     """AUC and calibration of the return probability at the split, against recency alone.
 
@@ -83,7 +98,7 @@ def return_measures(sequences: Sequences, window: HeldOut, seed: int) -> list[Me
     everyone = np.flatnonzero(activity.seen).astype(np.int64)
     measures = []
     for name, metric in (("AUC", auc), ("ECE-15", ece_equal_mass)):
-        mine, other = (scored(metric, came, one, everyone, seed) for one in (ours, theirs))
+        mine, other = (_estimate(name, metric, came, one, everyone, seed=seed) for one in (ours, theirs))
         measures.append(
             Measure(name, len(came), mine, {"recency": other}, about=f"{came.mean():.0%} came back")
         )
@@ -129,7 +144,7 @@ def click_measures(
     about = f"{int(happened.sum())} clicks on {len(happened):,} impressions"
     measures = []
     for name, metric in (("AUC", auc), ("ECE-15", ece_equal_mass), ("predicted / observed clicks", pcoc)):
-        ours = scored(metric, happened, predicted, people, seed)
-        other = {"click rate": scored(metric, happened, constant, people, seed)}
+        ours = _estimate(name, metric, happened, predicted, people, seed=seed)
+        other = {"click rate": _estimate(name, metric, happened, constant, people, seed=seed)}
         measures.append(Measure(name, len(happened), ours, other, about=about))
     return measures

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from bowerbird import plugins
 from bowerbird.arrays import top_k
@@ -125,9 +125,15 @@ class Ranked:
         return len(np.unique(shown[shown >= 0])) / max(eligible, 1)
 
 
+def _hit(
+    hits: Bool[np.ndarray, "case n"], relevant: Int64[np.ndarray, "case"], k: int
+) -> Float64[np.ndarray, "case"]:
+    return accuracy.hit_rate(hits, k)
+
+
 _METRICS: Mapping[str, Callable[..., Float64[np.ndarray, "case"]]] = {
     "recall": accuracy.recall,
-    "hit": lambda hits, relevant, k: accuracy.hit_rate(hits, k),
+    "hit": _hit,
     "ndcg": accuracy.ndcg,
 }
 

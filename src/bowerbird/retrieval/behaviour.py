@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from bowerbird.clock import DAY_US
+from bowerbird.clock import DAY_US, HOUR_US
 from bowerbird.records.candidates import Found
 from bowerbird.records.request import Context
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
@@ -31,7 +31,10 @@ class CoVisitation:
         self._cooccurrence = cooccurrence
 
     def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
-        """Neighbours of the history (or of the anchor); evidence is the step that gave most."""
+        """Neighbours of the anchor, else of the history; evidence is the step that gave most.
+
+        Words or a picture without an anchor say what is wanted; what was done last does not.
+        """
         steps = self._steps(context)
         if len(steps) == 0:
             return Found.nothing(self.name)
@@ -42,6 +45,8 @@ class CoVisitation:
     def _steps(self, context: Context) -> Int32[np.ndarray, "step"]:
         if context.anchor_row >= 0:
             return np.array([context.anchor_row], dtype=np.int32)
+        if context.request.query or context.request.image:
+            return np.empty(0, dtype=np.int32)
         return context.history.rows[-RECENT_STEPS:]
 
 
@@ -65,7 +70,11 @@ class Complements:
 
 
 class Trending:
-    """Items that gather responses now, decayed with age; all-time popularity where times are only an order."""
+    """Items that gather responses now, decayed with age; all-time popularity where times are only an order.
+
+    Counted as of the last full hour, so that a live server makes one pass over the log per hour and not
+    one per request.
+    """
 
     name = "trending"
 
@@ -81,7 +90,7 @@ class Trending:
         return Found.of(self.name, rows, scores[rows])
 
     def _scores(self, as_of: int) -> Float32[np.ndarray, "item"]:
-        # one catalogue-wide pass per distinct time; requests of a live server share the minute
+        as_of = as_of if self._logical_time else as_of - as_of % HOUR_US
         cached = self._cached
         if cached is not None and cached[0] == as_of:
             return cached[1]

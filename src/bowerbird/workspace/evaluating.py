@@ -92,7 +92,7 @@ def evaluate(
         raise NotReadyError(f"{layout.root}: nothing is built yet; run `bowerbird build -w {layout.root}`")
     fingerprint = evaluation_fingerprint(live, options)
     known = stored_evaluation(layout)
-    if known is not None and known.fingerprint == fingerprint:
+    if known is not None and known.fingerprint == fingerprint and (layout.reports / PAGE).exists():
         return known
     with workspace_lock(layout, "evaluate"):
         with measured() as cost:
@@ -186,7 +186,7 @@ def learn_from_past(whole: Workbench, own: Layout, window: HeldOut, progress: Pr
     past = Workbench(whole.layout, whole.settings, as_of=until, made_in=own, progress=progress, log=log)
     content = {card.name: card.version for card in (*past.signals.cards(), *past.models.cards())}
     steps = [step for step in build_steps(whole.settings) if step.name in LEARNT]
-    run(steps, past, {**content, **past.inputs()}, lambda name: past.models.card(name), progress)
+    run(steps, past, {**content, **past.inputs()}, past.models.card, progress)
 
 
 class LeftOut:
