@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from bowerbird.clock import DAY_US
+from bowerbird.errors import NotReadyError
 from bowerbird.evaluation.predictions import click_measures, return_measures, scored
 from bowerbird.evaluation.window import held_out
-from bowerbird.errors import NotReadyError
 from bowerbird.metrics.calibration import auc
 from bowerbird.records.event import Events
 from bowerbird.records.vocabulary import Vocabulary

@@ -5,10 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from tests.unit.evaluation.test_outcome import evaluation
 
 from bowerbird.evaluation.outcome import Estimate, Measure
 from bowerbird.evaluation.report_page import chart, number, report_page
-from tests.unit.evaluation.test_outcome import evaluation
 
 
 class Links(HTMLParser):

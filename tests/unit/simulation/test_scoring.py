@@ -68,7 +68,9 @@ def test_the_true_interests_recall_themselves_and_others_nothing() -> None:
 def test_only_the_strongest_found_interests_count() -> None:
     truth = tiny_world().truth
     at = int(tiny_world().events["at"].to_numpy()[-1])
-    person = next(name for name in truth.people["user_id"].to_pylist() if len(truth.top_interests(name, at)) == 3)
+    person = next(
+        name for name in truth.people["user_id"].to_pylist() if len(truth.top_interests(name, at)) == 3
+    )
     true = [category for category, _ in truth.top_interests(person, at)]
     found = {person: ["nothing", true[0], "nothing/else", true[1]]}  # the fourth is one too many
     assert interest_recall(found, [person], truth, at).tolist() == [1 / 3]
