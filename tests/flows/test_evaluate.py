@@ -198,4 +198,4 @@ def test_the_command_prints_tables_and_json(evaluated: tuple[Workspace, Evaluati
     assert "homefeed" in shown.output
     document = json.loads(CliRunner().invoke(app, [*options, "--json"]).stdout)
     assert document["simulated"] is True
-    assert [one["surface"] for one in document["surfaces"]][0] == "homefeed"
+    assert document["surfaces"][0]["surface"] == "homefeed"

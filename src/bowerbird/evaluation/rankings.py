@@ -18,10 +18,10 @@ from bowerbird.evaluation.outcome import Latency
 from bowerbird.metrics import accuracy
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.settings import SurfaceSettings
-from bowerbird.pipeline.understanding import understood
+from bowerbird.pipeline.understanding import person_context
 from bowerbird.randomness import generator
 from bowerbird.records.candidates import Candidates
-from bowerbird.records.request import Context
+from bowerbird.records.request import Context, Request
 from bowerbird.records.slate import Slate
 from bowerbird.retrieval.behaviour import Trending
 from bowerbird.telemetry import SILENT, Progress, measured
@@ -165,11 +165,18 @@ def ranked(
         wall.append(cost.wall_s * 1000)
         cpu.append(cost.cpu_s * 1000)
         _fill(slates["ours"][place], np.array([row_of[name] for name in slate.item_ids], dtype=np.int32))
-        context = understood(release, case.request) if baselines else None
+        context = plain_context(release, case.request)
         for name, baseline in baselines.items():
             _fill(slates[name][place], filtered_top(release, settings, context, baseline(context), n))
         progress.advance()
     return Ranked(tuple(cases), slates, _latency(wall, cpu))
+
+
+def plain_context(release: Release, request: Request) -> Context:
+    """What baselines and filters read of a request: who, what they did and saw; no clusters, nothing encoded."""
+    user = int(release.people.rows([request.user_id])[0]) if request.user_id is not None else -1
+    anchor = release.item_row(request.item_id) if request.item_id is not None else -1
+    return person_context(release, request, user, anchor_row=anchor, with_interests=False)
 
 
 def filtered_top(
@@ -217,6 +224,7 @@ __all__ = [
     "Ranked",
     "filtered_top",
     "nearest_content",
+    "plain_context",
     "popularity",
     "random",
     "ranked",

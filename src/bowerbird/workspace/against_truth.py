@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bowerbird.evaluation.outcome import Estimate, Measure
-from bowerbird.evaluation.rankings import Baseline, filtered_top, popularity, random
-from bowerbird.pipeline.understanding import understood
+from bowerbird.evaluation.rankings import Baseline, filtered_top, plain_context, popularity, random
 from bowerbird.randomness import generator
 from bowerbird.records.request import Request
 from bowerbird.simulation.closed_loop import lift, true_value
@@ -155,7 +154,7 @@ def _slates(
     for user_id in people:
         request = Request("homefeed", release.as_of, user_id=user_id, n=SLATE)
         slates["ours"][user_id] = answers.answer(request).item_ids
-        context = understood(release, request)
+        context = plain_context(release, request)
         for name, baseline in baselines.items():
             rows = filtered_top(release, settings, context, baseline(context), SLATE)
             slates[name][user_id] = [ids[row] for row in rows.tolist()]

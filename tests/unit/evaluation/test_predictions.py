@@ -91,5 +91,5 @@ def test_a_week_in_which_everybody_came_says_nothing() -> None:
         }
     )
     alone = Sequences.from_events(Events(table), Vocabulary("user", ("u",)), Vocabulary("item", ("a",)))
-    with pytest.raises(NotReadyError, match="same outcome|did the same"):
+    with pytest.raises(NotReadyError, match=r"same outcome|did the same"):
         return_measures(alone, held_out(alone, logical_time=False), seed=7)
