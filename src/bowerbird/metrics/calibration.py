@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
-from scipy.stats import rankdata
 
 from bowerbird.errors import InputError
 
@@ -109,7 +108,10 @@ def auc(y: Outcomes, p: Probabilities) -> float:
     _mixed_rate(outcomes, "auc")
     ones = outcomes == 1
     n1, n0 = int(ones.sum()), int((~ones).sum())
-    return float((rankdata(probability)[ones].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+    # mid-ranks by hand: importing scipy.stats for them would take longer than all of `ask`'s other imports
+    _, tie, sizes = np.unique(probability, return_inverse=True, return_counts=True)
+    mid_rank = np.cumsum(sizes) - (sizes - 1) / 2
+    return float((mid_rank[tie][ones].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 def ece_equal_mass(y: Outcomes, p: Probabilities, bins: int = 15) -> float:

@@ -33,6 +33,20 @@ LATE_FILTERS = ("near_duplicate_in_slate",)
 """Filters that read the value column and so run after scoring."""
 
 
+NONE_ELIGIBLE = {
+    "products": "no item has a price, so none is a product",
+    "ads": "no item is an advertisement",
+    "organic": "no item existed at this time",
+    "all": "no item existed at this time",
+}
+"""Why a surface has nothing to choose from, by the kind of items it may show."""
+UNREAD = {
+    "text": "words are only matched, not understood: no item has a text vector",
+    "image": "the picture was not looked at: no item has a picture",
+}
+"""What becomes of a query of a kind that no item has, by its space."""
+
+
 class Trace:
     """Times stages and counts candidates. Wall times are for people; no answer depends on them."""
 
@@ -218,11 +232,15 @@ class Pipeline:
         return tuple(entries)
 
     def _lacking(self, context: Context) -> tuple[str, ...]:
-        notes = [f"{name}: {why}" for name, why in self.release.lacks.items()]
-        if context.request.user_id is not None and len(context.history) == 0:
-            notes.append(
-                f"user {context.request.user_id!r} has no history before this time: popular and fresh items"
-            )
+        release, request = self.release, context.request
+        notes = [f"{name}: {why}" for name, why in release.lacks.items()]
+        if not release.eligible(self.settings.eligible, context.as_of).any():
+            notes.append(f"{self.name}: {NONE_ELIGIBLE[self.settings.eligible]}")
+        for space, given in (("text", request.query), ("image", request.image)):
+            if given is not None and space not in context.query_vectors:
+                notes.append(f"{self.name}: {UNREAD[space]}")
+        if request.user_id is not None and len(context.history) == 0:
+            notes.append(f"user {request.user_id!r} has no history before this time: popular and fresh items")
         return tuple(notes)
 
 

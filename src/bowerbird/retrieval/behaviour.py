@@ -51,7 +51,10 @@ class CoVisitation:
 
 
 class Complements:
-    """Items of other categories that others chose around the anchor: what goes with it."""
+    """Items of other categories that others chose around the anchor: what goes with it.
+
+    Around an anchor without a category nothing can be told apart, so all that others chose goes with it.
+    """
 
     name = "complements"
 
@@ -65,7 +68,8 @@ class Complements:
         if anchor < 0:
             return Found.nothing(self.name)
         scores, evidence = self._cooccurrence.scores_with_evidence(np.array([anchor], dtype=np.int32))
-        rows = best_allowed(scores, n, allowed & (self._categories != self._categories[anchor]))
+        own = self._categories[anchor]
+        rows = best_allowed(scores, n, allowed & (self._categories != own) if own >= 0 else allowed)
         return Found.of(self.name, rows, scores[rows], evidence[rows])
 
 

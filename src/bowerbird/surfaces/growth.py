@@ -27,6 +27,8 @@ SHORTLIST = 3
 """Slates are made for this many times the budget; the rest cannot reach the plan."""
 QUIET_DAYS = 3
 """Nobody gets a second message within this many days."""
+PRIOR_RESPONSE = 0.01
+"""Everybody's response rate where no impressions tell it; the plan says so."""
 PRIOR_IMPRESSIONS = 50.0
 """Impressions' worth of belief in everybody's response rate when one person's is estimated."""
 
@@ -119,6 +121,11 @@ class GrowthPlanner:
         except NotReadyError as error:
             p_return = np.full(len(states), 0.5, dtype=np.float32)
             notes = (f"every return probability is taken to be one half: {error}",)
+        if not (sequences.impressions.at < as_of).any():
+            notes += (
+                f"events hold no impressions: everybody is taken to respond to an item with probability "
+                f"{PRIOR_RESPONSE:.0%}, so only who would not return alone decides",
+            )
         return People(states, p_return, self._response_rates(as_of)), notes
 
     def _response_rates(self, as_of: int) -> Float32[np.ndarray, "user"]:
@@ -129,8 +136,10 @@ class GrowthPlanner:
             return np.bincount(track.owners()[track.at < as_of], minlength=people).astype(np.float64)
 
         opened, shown = per_person(sequences.positives), per_person(sequences.impressions)
+        if not shown.any():
+            return np.full(people, PRIOR_RESPONSE, dtype=np.float32)
         everybody = opened.sum() / max(shown.sum(), 1.0)
-        everybody = min(everybody, 1.0) or 0.01
+        everybody = min(everybody, 1.0) or PRIOR_RESPONSE
         rate = (opened + PRIOR_IMPRESSIONS * everybody) / (shown + PRIOR_IMPRESSIONS)
         return np.minimum(rate, 1.0).astype(np.float32)
 

@@ -89,7 +89,7 @@ class Workspace:
         """Take in files in the standard columns.
 
         Args:
-            kind: ``items``, ``users``, ``events``, ``queries`` or ``campaigns``.
+            kind: ``items``, ``users``, ``events`` or ``campaigns``.
             files: parquet, csv, tsv, jsonl or xlsx.
             options: where pictures are, what to do with unknown ids.
             progress: shows rows.

@@ -23,15 +23,20 @@ from bowerbird.datasets.images import ImageFolder, bytes_column, folder_pictures
 from bowerbird.datasets.import_batch import REJECTION_SCHEMA, ImportBatch, Picture, SourceTable, load_importer
 from bowerbird.datasets.standard import Checks, StandardImport, sources
 from bowerbird.datasets.tables import iter_batches
-from bowerbird.errors import InputError
+from bowerbird.errors import InputError, did_you_mean
 from bowerbird.records.event import Events
 from bowerbird.records.item import ITEM_SCHEMA, Items
 from bowerbird.records.user import Users
 from bowerbird.records.vocabulary import Vocabulary
+from bowerbird.stores.atomic import write_atomically
 from bowerbird.workspace.workbench import Workbench
 
 PICTURES_AT_ONCE = 256
 """Pictures held in memory while they are stored."""
+KINDS = ("items", "users", "campaigns", "events")
+UNKNOWN = ("reject", "drop", "create")
+MADE_OF_EVENTS = "items-made-of-events"
+"""State file that says the catalogue holds only what events named, so that the next events may add to it."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,23 @@ class ImportOptions:
     Args:
         images: a folder, or a parquet file, with the items' pictures.
         unknown: what becomes of events about items that are not in the catalogue: ``reject`` or ``drop``
-            them (both are reported), or ``create`` items that have only an id.
+            them (both are reported), or ``create`` items that have only an id. Where no items were ever
+            imported, events create them whatever is said here.
         as_of: rows of a later time are rejected; microseconds UTC; None does not check.
         action: the action of events in a file without an ``action`` column.
+
+    Raises:
+        InputError: ``unknown`` is none of these words.
     """
 
     images: Path | None = None
     unknown: Literal["reject", "drop", "create"] = "reject"
     as_of: int | None = None
     action: str = "click"
+
+    def __post_init__(self) -> None:
+        if self.unknown not in UNKNOWN:
+            raise InputError(f"unknown = {self.unknown!r}; {did_you_mean(self.unknown, UNKNOWN)}")
 
 
 @dataclass(frozen=True)
@@ -81,9 +94,11 @@ def import_files(bench: Workbench, kind: str, files: Sequence[Path], options: Im
     """Take in files of one kind.
 
     Raises:
-        InputError: no file is named, or one cannot be read or lacks a required column.
+        InputError: the kind is not known, no file is named, or one cannot be read or lacks a required column.
         NotFoundError: a file does not exist.
     """
+    if kind not in KINDS:
+        raise InputError(f"import {kind}: a workspace keeps no {kind}; {did_you_mean(kind, KINDS)}")
     if not files and not (kind == "items" and options.images):
         raise InputError(f"import {kind}: no file was named; give one or more, e.g. {kind}.parquet")
     intake = _Intake(bench, options)
@@ -132,33 +147,43 @@ class _Intake:
         self._known = set(bench.catalogue.items().vocabulary.ids)
         self._items: list[pa.Table] = []
         number = len(list(bench.layout.reports.glob("rejected-*.csv"))) + 1
+        self._made_of_events = bench.layout.state / MADE_OF_EVENTS
         self._path = bench.layout.reports / f"rejected-{number:03d}.csv"
 
     def take(self, tables: Iterable[SourceTable]) -> None:
         """Check and store tables; items come before the events that name them."""
         known = None if self._options.unknown == "create" else self._known_items()
         standard = StandardImport(self._checks(known))
-        logical: bool | None = None
         for table in tables:
             if table.kind == "events" and self._items:
                 self._store_items()
                 if known is not None:
                     standard = StandardImport(self._checks(self._known_items()))
             batch = standard.read(table)
+            if batch.kind == "events":
+                self._agree_on_time(table.file, batch.logical_time)
             self._count(batch)
             self._store(batch)
-            if batch.kind == "events":
-                logical = batch.logical_time
             self._bench.progress.advance(batch.rows)
         self._store_items()
-        if logical is not None:
-            self._bench.log.logical_time = logical
+
+    def _agree_on_time(self, file: str, logical: bool) -> None:
+        """Events with times and events with only an order cannot be put in one sequence."""
+        log = self._bench.log
+        if log.count() and log.logical_time != logical:
+            here, there = ("only an order", "times") if logical else ("times", "only an order")
+            raise InputError(
+                f"{file}: its events have {here}, those imported before have {there}; give all files an `at` "
+                "column, or import this one into a workspace of its own"
+            )
+        if log.logical_time != logical:
+            log.logical_time = logical
 
     def _known_items(self) -> Vocabulary:
         return self._bench.catalogue.items().vocabulary
 
     def _checks(self, known: Vocabulary | None) -> Checks:
-        empty = known is not None and len(known) == 0
+        empty = known is not None and (len(known) == 0 or self._made_of_events.exists())
         unknown: Literal["reject", "drop", "keep"] = "reject"
         if self._options.unknown == "create" or empty:
             unknown = "keep"
@@ -186,6 +211,7 @@ class _Intake:
         table = pa.concat_tables(self._items)
         self._items = []
         self._bench.catalogue.upsert_items(Items(self._with_known_pictures(table)))
+        self._made_of_events.unlink(missing_ok=True)
         self._known.update(table.column("item_id").to_pylist())
 
     def _with_known_pictures(self, table: pa.Table) -> pa.Table:
@@ -200,6 +226,8 @@ class _Intake:
         ids = pc.unique(events.column("item_id").drop_null()).to_pylist()
         new = [item_id for item_id in ids if item_id not in self._known]
         if new:
+            if not self._known:  # marked first: a killed import must find the mark when it is run again
+                write_atomically(self._made_of_events, b"")
             self._bench.catalogue.upsert_items(Items(pa.table({"item_id": new})))
             self._known.update(new)
             self._created += len(new)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from bowerbird.records.signal import SignalCard
 from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.text_index import LexicalIndex
-from bowerbird.training.ranker import train_ranker
 from bowerbird.workspace.content_steps import item_words, lacks_words
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import Step
@@ -94,6 +93,8 @@ def lacks_impressions(bench: Workbench) -> str | None:
 
 def make_ranker(bench: Workbench, version: str) -> SignalCard:
     """Train the multi-action ranker point-in-time on the log."""
+    from bowerbird.training.ranker import train_ranker  # loads LightGBM: not for those who only ask
+
     bench.progress.start("train the ranker", None)
     trained = train_ranker(loaded_release(bench, with_ranker=False), bench.events, bench.settings.seed)
     bench.progress.finish()
