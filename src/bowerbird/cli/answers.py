@@ -9,25 +9,22 @@ from rich.table import Table
 from bowerbird.cli.display import console, plain
 from bowerbird.clock import format_time
 from bowerbird.pipeline.release import Release
-from bowerbird.records.slate import NotificationPlan, Slate
+from bowerbird.records.slate import NotificationPlan, Slate, SlateEntry
 
 SHOWN_DROPS = 5
 
 
 def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
     """Print a slate; with ``explain`` also why, what was dropped and what each stage did."""
-    console.print(
-        f"[bold]{slate.surface}[/bold] as of {format_time(slate.as_of)}  request {slate.request_id}"
-    )
+    console.print(f"[bold]{slate.surface}[/bold]{_as_of(slate.as_of, release)}  request {slate.request_id}")
     table = Table(box=None, header_style="bold")
     columns = ["#", "item", "title", "category", "score"]
-    columns += ["price"] if any(entry.price is not None for entry in slate.entries) else []
+    prices = [_price(entry, slate.surface, release) for entry in slate.entries]
+    columns += ["price"] if any(prices) else []
     columns += ["because"]
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold"
-        )
-    for entry in slate.entries:
+        table.add_column(column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold")
+    for entry, price in zip(slate.entries, prices, strict=True):
         item = release.items[release.item_row(entry.item_id)]
         cells = [
             str(entry.position + 1),
@@ -37,7 +34,7 @@ def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
             f"{entry.score:.4f}",
         ]
         if "price" in columns:
-            cells.append(f"{entry.price:.2f}" if entry.price is not None else "")
+            cells.append(price)
         why = [f"{one.source}" + (f" of {one.because_of}" if one.because_of else "") for one in entry.because]
         table.add_row(*cells, ", ".join(why))
     console.print(table, highlight=False)
@@ -47,6 +44,23 @@ def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
         console.print(f"Note: {note}", highlight=False)
     if explain:
         _show_explanation(slate, release)
+
+
+def _as_of(at: int, release: Release) -> str:
+    """The time an answer stands at; an order without times has none to show."""
+    if release.logical_time or at <= 0:
+        return ""
+    return f" as of {format_time(at)}"
+
+
+def _price(entry: SlateEntry, surface: str, release: Release) -> str:
+    """What a click on an ad costs its advertiser, or what a product costs."""
+    if entry.price is not None:
+        return f"{entry.price:.2f}"
+    item = release.items[release.item_row(entry.item_id)]
+    if surface != "shopping" or item.price is None:
+        return ""
+    return f"{item.price:.2f} {item.currency or ''}".strip()
 
 
 def _show_explanation(slate: Slate, release: Release) -> None:
@@ -84,10 +98,10 @@ def explained(slate: Slate, release: Release) -> dict[str, Any]:
     return document
 
 
-def show_plan(plan: NotificationPlan) -> None:
+def show_plan(plan: NotificationPlan, release: Release) -> None:
     """Print whom to notify and what became of the others."""
     console.print(
-        f"[bold]growth[/bold] as of {format_time(plan.as_of)}: {len(plan.notifications)} of {plan.budget} notifications,"
+        f"[bold]growth[/bold]{_as_of(plan.as_of, release)}: {len(plan.notifications)} of {plan.budget} notifications,"
         f" {plan.considered:,} people considered"
     )
     table = Table(box=None, header_style="bold")

@@ -134,11 +134,12 @@ def growth(
     from bowerbird.cli.answers import show_plan
     from bowerbird.cli.display import print_json
 
-    plan = opened(workspace).plan_notifications(budget, time_or_none(as_of))
+    space = opened(workspace)
+    plan = space.plan_notifications(budget, time_or_none(as_of))
     if as_json:
         print_json(plan)
     else:
-        show_plan(plan)
+        show_plan(plan, space.answers.release)
 
 
 def _ask(

@@ -102,6 +102,7 @@ def _rooms(table: pa.Table, pairs: pa.Table) -> pa.Table:
         "title": _title(name),
         "category": category_path(root, texts(table.column("room_type"))),
         "products": looked_up(name, products),
+        "for_sale": "no",
     }
     return shaped(table, {"room_image": "item_id"}, added)
 
@@ -137,5 +138,5 @@ def _folder_items(path: Path) -> Iterator[SourceTable]:
             }
         )
         if label == "room":
-            table = shaped(table, {}, {"title": _title(texts(table.column("image")))})
+            table = shaped(table, {}, {"title": _title(texts(table.column("image"))), "for_sale": "no"})
         yield SourceTable("items", table, start.rstrip("/"))

@@ -70,7 +70,9 @@ class Release:
 
     @cached_property
     def created_at(self) -> Int64[np.ndarray, "item"]:
-        """Creation times; the smallest int64 where unknown."""
+        """Creation times; the smallest int64 where unknown, and everywhere if events have only an order."""
+        if self.logical_time:
+            return np.full(len(self.items), UNKNOWN_TIME, dtype=np.int64)
         values = self.items.table.column("created_at").fill_null(int(UNKNOWN_TIME))
         return values.to_numpy().astype(np.int64)
 
@@ -122,10 +124,28 @@ class Release:
         return int(self.created_at.max()) if len(self.created_at) else 0
 
     @cached_property
+    def _products(self) -> Bool[np.ndarray, "item"]:
+        """What is sold: items with a price; where none has one, items with a picture.
+
+        A catalogue of photos without prices can still answer what looks like a photo. What is in it but
+        not on sale (a room the products stand in) says so in its attributes: ``for_sale: no``.
+        """
+        if self.priced:
+            return ~np.isnan(self.price) & ~self.is_ad
+        pictured = self.items.table.column("image").is_valid().to_numpy()
+        refused = [("for_sale", "no") in (pairs or ()) for pairs in self.items.column("attributes")]
+        return pictured & ~self.is_ad & ~np.array(refused, dtype=bool)
+
+    @property
+    def priced(self) -> bool:
+        """Whether any item has a price."""
+        return not np.isnan(self.price).all()
+
+    @cached_property
     def _kinds(self) -> dict[str, Bool[np.ndarray, "item"]]:
         return {
             "organic": ~self.is_ad,
-            "products": ~np.isnan(self.price) & ~self.is_ad,
+            "products": self._products,
             "ads": self.is_ad,
             "all": np.ones(len(self.items), dtype=bool),
         }

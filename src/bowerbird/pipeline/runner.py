@@ -34,13 +34,14 @@ LATE_FILTERS = ("near_duplicate_in_slate",)
 
 
 NONE_ELIGIBLE = {
-    "products": "no item has a price, so none is a product",
+    "products": "no item has a price or a picture, so none is a product",
     "ads": "no item is an advertisement",
     "organic": "no item existed at this time",
     "all": "no item existed at this time",
 }
 """Why a surface has nothing to choose from, by the kind of items it may show."""
 UNREAD = {
+    "words": "no item has words, so words find nothing",
     "text": "words are only matched, not understood: no item has a text vector",
     "image": "the picture was not looked at: no item has a picture",
 }
@@ -236,9 +237,12 @@ class Pipeline:
         notes = [f"{name}: {why}" for name, why in release.lacks.items()]
         if not release.eligible(self.settings.eligible, context.as_of).any():
             notes.append(f"{self.name}: {NONE_ELIGIBLE[self.settings.eligible]}")
+        elif self.settings.eligible == "products" and not release.priced:
+            notes.append(f"{self.name}: no item has a price, so every item with a picture is taken for a product")
         for space, given in (("text", request.query), ("image", request.image)):
             if given is not None and space not in context.query_vectors:
-                notes.append(f"{self.name}: {UNREAD[space]}")
+                kind = "words" if space == "text" and release.lexical is None else space
+                notes.append(f"{self.name}: {UNREAD[kind]}")
         if request.user_id is not None and len(context.history) == 0:
             notes.append(f"user {request.user_id!r} has no history before this time: popular and fresh items")
         return tuple(notes)

@@ -71,10 +71,17 @@ class Workbench:
 
     @cached_property
     def as_of(self) -> int:
-        """The time the build stands at: just after the newest event unless one was given."""
+        """The time the build stands at unless one was given: just after the newest event or item.
+
+        Where events have only an order, the times of items have no place in it.
+        """
         if self._as_of is not None:
             return self._as_of
-        return int(self.events.at[-1]) + 1 if len(self.events) else 0
+        newest = int(self.events.at[-1]) + 1 if len(self.events) else 0
+        if self.log.logical_time:
+            return newest
+        created = pc.max(self.items.table.column("created_at")).as_py()
+        return max(newest, created + 1) if created is not None else newest
 
     @cached_property
     def people(self) -> Vocabulary:
