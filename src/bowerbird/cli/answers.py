@@ -23,7 +23,9 @@ def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
     columns += ["price"] if any(prices) else []
     columns += ["because"]
     for column in columns:
-        table.add_column(column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if column in ("#", "score", "price") else "left", overflow="fold"
+        )
     for entry, price in zip(slate.entries, prices, strict=True):
         item = release.items[release.item_row(entry.item_id)]
         cells = [

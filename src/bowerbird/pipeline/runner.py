@@ -238,7 +238,9 @@ class Pipeline:
         if not release.eligible(self.settings.eligible, context.as_of).any():
             notes.append(f"{self.name}: {NONE_ELIGIBLE[self.settings.eligible]}")
         elif self.settings.eligible == "products" and not release.priced:
-            notes.append(f"{self.name}: no item has a price, so every item with a picture is taken for a product")
+            notes.append(
+                f"{self.name}: no item has a price, so every item with a picture is taken for a product"
+            )
         for space, given in (("text", request.query), ("image", request.image)):
             if given is not None and space not in context.query_vectors:
                 kind = "words" if space == "text" and release.lexical is None else space

@@ -19,7 +19,13 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bowerbird.datasets.images import ImageFolder, bytes_column, folder_pictures, shard_pictures, table_pictures
+from bowerbird.datasets.images import (
+    ImageFolder,
+    bytes_column,
+    folder_pictures,
+    shard_pictures,
+    table_pictures,
+)
 from bowerbird.datasets.import_batch import REJECTION_SCHEMA, ImportBatch, Picture, SourceTable, load_importer
 from bowerbird.datasets.standard import Checks, StandardImport, sources
 from bowerbird.datasets.tables import iter_batches
@@ -139,7 +145,11 @@ class _Intake:
     def __init__(self, bench: Workbench, options: ImportOptions) -> None:
         self._bench = bench
         self._options = options
-        self._counts: dict[str, Counter[str]] = {"rows": Counter(), "stored": Counter(), "rejected": Counter()}
+        self._counts: dict[str, Counter[str]] = {
+            "rows": Counter(),
+            "stored": Counter(),
+            "rejected": Counter(),
+        }
         self._reasons: dict[str, Counter[str]] = {}
         self._without: Counter[str] = Counter()
         self._pictures = 0
