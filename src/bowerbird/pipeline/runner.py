@@ -26,9 +26,6 @@ from bowerbird.retrieval.source import Source
 from bowerbird.slate.filters import REASONS, Filter
 from bowerbird.slate.spread import spread
 
-SLATE_CANDIDATES = 10
-"""Diversity looks at this many times the slate's length; what lies deeper never surfaces."""
-
 LATE_FILTERS = ("near_duplicate_in_slate",)
 """Filters that read the value column and so run after scoring."""
 
@@ -110,9 +107,8 @@ class Pipeline:
         trace = Trace()
         scored = self.score(request, trace)
         kept = scored.candidates
-        take = top_k(kept.scores["value"], min(len(kept), max(SLATE_CANDIDATES * request.n, 100)))
-        order, deltas = self._spread(kept.take(take), request.n)
-        entries = self._entries(scored, take[order], deltas)
+        order, deltas = self._spread(kept, request.n)
+        entries = self._entries(scored, order, deltas)
         trace.done("diversity", len(kept), len(entries), self.settings.diversity.method)
         return Slate(
             request_id=request.request_id or request_fingerprint(request, self.release.version),
@@ -176,9 +172,9 @@ class Pipeline:
             if (name in LATE_FILTERS) != late or len(candidates) == 0:
                 continue
             before = len(candidates)
-            candidates = candidates.without(
-                filter_(context, candidates, self.release), name, REASONS.get(name, name)
-            )
+            facts = self.release
+            gone = filter_(context, candidates, facts)  # pyright: ignore[reportArgumentType] - cached_property
+            candidates = candidates.without(gone, name, REASONS.get(name, name))
             trace.done(f"filter {name}", before, len(candidates))
         return candidates
 
@@ -194,13 +190,18 @@ class Pipeline:
         if scorer is not None and any(name in scorer.actions for name in weights):
             columns.update(scorer.probabilities(context, candidates.rows))
             actions = scorer.actions
+            missing = [name for name in weights if name != "retrieval" and name not in actions]
+            if missing:
+                notes = (
+                    f"the ranker does not predict {', '.join(missing)}: too few in the log; the value is without",
+                )
         elif any(name != "retrieval" for name in weights):
             weights = {"retrieval": 1.0}
             notes = ("no ranker: ordered by the retrieval score (reciprocal rank fusion of the sources)",)
         known = {name: weight for name, weight in weights.items() if name == "retrieval" or name in columns}
         scored = candidates.with_scores(**columns)
         terms = value_terms(scored, known)
-        value = np.sum(np.stack(list(terms.values())), axis=0, dtype=np.float64).astype(np.float32)
+        value = np.stack(list(terms.values())).sum(axis=0, dtype=np.float64).astype(np.float32)
         return scored.with_scores(value=value), terms, actions, notes
 
     def _spread(self, kept: Candidates, n: int) -> tuple[Int64[np.ndarray, "m"], Float32[np.ndarray, "m"]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bowerbird.config import Settings
+from bowerbird.errors import did_you_mean
+from bowerbird.records.event import ACTIONS
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+COLUMNS = ("retrieval", *ACTIONS)
+"""What a value may weigh: the retrieval score, or the probability of an action."""
 
 
 class SourceSettings(Settings):
@@ -44,8 +47,17 @@ class SurfaceSettings(Settings):
     """Source plugins and their quotas."""
     filters: tuple[str, ...] = ("excluded", "hidden")
     """Filter plugins, in order."""
-    value: dict[str, float]
+    value: Annotated[dict[str, float], Field(min_length=1)]
     """Weight per score column: an action's probability, or ``retrieval``."""
     diversity: DiversitySettings = DiversitySettings()
+    """How the slate spreads."""
     needs: tuple[Literal["user", "item", "query", "image"], ...] = ()
     """What a request must carry; one of ``query`` and ``image`` is enough where both are named."""
+
+    @field_validator("value")
+    @classmethod
+    def _known_columns(cls, value: dict[str, float]) -> dict[str, float]:
+        for name in value:
+            if name not in COLUMNS:
+                raise ValueError(f"unknown score column {name!r}; {did_you_mean(name, COLUMNS)}")
+        return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 
@@ -89,6 +90,6 @@ class Items:
         values["is_ad"] = bool(values["is_ad"])
         return Item(**values)
 
-    def column(self, name: str) -> list:
+    def column(self, name: str) -> list[Any]:
         """One column as Python values, in row order."""
         return self.table.column(name).to_pylist()

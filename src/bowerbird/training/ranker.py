@@ -159,7 +159,7 @@ def examples(
     release: Release, log: Impressions, requests: Int64[np.ndarray, "request"], progress: Progress = SILENT
 ) -> Examples:
     """Features of every impression of some requests, each as of its own time."""
-    maker = FeatureMaker(release)
+    maker = FeatureMaker(release)  # pyright: ignore[reportArgumentType] - cached_property
     queries = _query_vectors(release, log, requests)
     features, labels, numbers = [], [], []
     for number in requests.tolist():

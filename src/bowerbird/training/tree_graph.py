@@ -143,6 +143,6 @@ class _Nodes:
         for name, value in zip(list(self._columns)[:8], values, strict=True):
             self._columns[name].append(value)
 
-    def attributes(self) -> dict[str, list]:
+    def attributes(self) -> dict[str, Any]:
         """The node's attributes."""
         return self._columns

@@ -151,7 +151,8 @@ def _messages(bench: Workbench) -> tuple[Int32[np.ndarray, "message"], Int64[np.
 
 
 def _scorer(bench: Workbench, release: Release) -> Scorer:
-    return TreeScorer.load(bench.models.directory("ranker"), release)
+    directory = bench.models.directory("ranker")
+    return TreeScorer.load(directory, release)  # pyright: ignore[reportArgumentType] - cached_property
 
 
 def _lacks(bench: Workbench) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -159,7 +161,9 @@ INTERESTS = pa.schema(
 
 def make_interests(bench: Workbench, version: str) -> SignalCard:
     """Readable interests of each person, every one with the events it rests on."""
-    labels = ItemInterests.from_table(bench.signals.table("item_interests"))
+    labels: Any = ItemInterests.from_table(
+        bench.signals.table("item_interests")
+    )  # an ItemLabels by cached_property
     settings = InterestSettings()
     popularity = node_popularity(bench.sequences, labels, bench.as_of, settings)
     ids, sequences = bench.items.vocabulary.ids, bench.sequences

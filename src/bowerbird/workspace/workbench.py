@@ -54,9 +54,11 @@ class Workbench:
         self.log: EventLog = log if log is not None else SqliteEventLog(layout)
         self.media = LocalMedia(layout)
         signals, models = LocalSignals(layout), LocalModels(layout)
-        apart = made_in is not None and made_in != layout
-        self.signals = LayeredSignals(LocalSignals(made_in), signals) if apart else signals
-        self.models = LayeredModels(LocalModels(made_in), models) if apart else models
+        if made_in is None or made_in == layout:
+            self.signals, self.models = signals, models
+        else:
+            self.signals = LayeredSignals(LocalSignals(made_in), signals)
+            self.models = LayeredModels(LocalModels(made_in), models)
         self._as_of = as_of
 
     @cached_property
