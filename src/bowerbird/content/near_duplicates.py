@@ -32,9 +32,9 @@ LARGEST_BAND = 32
 """A hash band shared by more items than this says nothing (white corners) and is skipped."""
 HASH_LIMIT = 16
 """Of 256 bits: hashes at most this far apart are the same picture when pictures cannot be looked at."""
-IN_PLACE_LIMIT = 8.0
+IN_PLACE_LIMIT = 12.0
 """Grey levels of 255 that a whole or mirrored copy may differ by, in the sixth by sixth where it differs most."""
-CROPPED_LIMIT = 6.5
+CROPPED_LIMIT = 7.2
 """Grey levels that a cropped copy may differ by after it is laid on the original, where it differs most.
 
 Only pictures that are not mirrored are taken for crops of each other: a simple shape, stretched and mirrored,
