@@ -54,29 +54,23 @@ def serve(
         require_key=not local,
         allowed_hosts=("127.0.0.1", "localhost", "[::1]") if local else (),
     )
-    listening = _listen(host, port)
-    _announce(host, listening.getsockname()[1], space.layout.state / "api-keys.toml", local=local)
+    port = _free_port(host, port)
+    _announce(host, port, space.layout.state / "api-keys.toml", local=local)
     os.environ[_DIRECTORY] = str(space.layout.root.resolve())
     os.environ[_SETTINGS] = settings.model_dump_json()
-    config = uvicorn.Config(
-        "bowerbird.cli.serving:application",
-        factory=True,
-        workers=workers,
-        log_level="warning",
-        timeout_graceful_shutdown=10,
-        server_header=False,
-    )
     try:
-        if workers > 1:
-            from uvicorn.supervisors import Multiprocess
-
-            Multiprocess(config, uvicorn.Server(config).run, [listening]).run()
-        else:
-            uvicorn.Server(config).run([listening])
+        uvicorn.run(
+            "bowerbird.cli.serving:application",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_level="warning",
+            timeout_graceful_shutdown=10,
+            server_header=False,
+        )
     except KeyboardInterrupt:  # the ordinary way to stop a server: requests in hand were answered
         typer.echo("Stopped.")
-    finally:
-        listening.close()
 
 
 def application() -> FastAPI:
@@ -94,8 +88,8 @@ def application() -> FastAPI:
     return app
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that a taken port is an error before anything is loaded.
+def _free_port(host: str, port: int) -> int:
+    """The port to listen on, tried before anything is loaded; for 0, one that is free.
 
     Raises:
         InputError: the address is not this machine's, or the port is taken.
@@ -104,17 +98,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(1024)
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+            return int(trial.getsockname()[1])
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
             f"--host {host} --port {port}: cannot listen there ({reason}); choose another port, e.g. --port {port + 1}"
         ) from error
-    listening.set_inheritable(True)
-    return listening
 
 
 def _announce(host: str, port: int, key_file: Path, *, local: bool) -> None:
