@@ -26,6 +26,8 @@ TARGET_DAYS = 7
 """Homefeed is right about what a person first engages with in this many days after the request."""
 NEXT_DAYS = 1
 """Related and shopping are right about the next thing within this many days."""
+EVER = np.iinfo(np.int64).min
+"""Since ever."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def homefeed_cases(release: Release, window: HeldOut) -> list[Case]:
 
     Items the person engaged with before are no targets. Without times, the last positive event is the target.
     """
-    track, cases = release.sequences.activity, []
+    track, cases = release.sequences.whole().activity, []
     for row, user_id in enumerate(release.people.ids):
         begins = int(window.begins[row])
         own = track.at[track.span(row, window.until, begins)]
@@ -51,7 +53,7 @@ def homefeed_cases(release: Release, window: HeldOut) -> list[Case]:
         at = begins if window.leave_one_out else int(own[0])
         until = window.until if window.leave_one_out else at + TARGET_DAYS * DAY_US
         done = _positives(release, row, at, until).rows
-        before = release.sequences.positives.rows[release.sequences.positives.span(row, at)]
+        before = _positives(release, row, EVER, at).rows
         targets = np.setdiff1d(done, before)
         targets = targets[release.eligible("organic", at)[targets]]
         if len(targets):
@@ -89,7 +91,7 @@ def _steps(release: Release, row: int, window: HeldOut) -> History:
     """A person's positive events of the test; without times, the last two items."""
     if not window.leave_one_out:
         return _positives(release, row, int(window.begins[row]), window.until)
-    return _positives(release, row, np.iinfo(np.int64).min, window.until)
+    return _positives(release, row, EVER, window.until)
 
 
 def _pairs(
@@ -157,6 +159,6 @@ def sampled(
 
 
 def _positives(release: Release, row: int, since: int, until: int) -> History:
-    track = release.sequences.positives
+    track = release.sequences.whole().positives
     span = track.span(row, until, since)
     return History(track.rows[span], track.at[span], track.actions[span])

@@ -54,7 +54,7 @@ def cohorts(release: Release, window: HeldOut, cases: Sequence[Case]) -> Cohorts
         "cold items": "targets without any positive event before the test",
     }
     if not window.leave_one_out:
-        states = activity_states(release.sequences, window.split_at)
+        states = activity_states(release.sequences.whole(), window.split_at)
         rows = np.array([case.user_row for case in cases], dtype=np.int64)
         people["dormant people"] = states[rows] == STATES.index("dormant")
         about["dormant people"] = "seen before, but not in the 28 days before the test"

@@ -70,7 +70,7 @@ def _interest_measures(bench: Workbench, answers: Answers, truth: Truth, seed: i
     for place in np.argsort(-weights, kind="stable").tolist():
         found.setdefault(users[place], []).append(names[place])
     release = answers.release
-    events = np.diff(release.sequences.positives.offsets)
+    events = np.diff(release.sequences.whole().positives.offsets)
     planted = set(truth.people["user_id"].to_pylist())
     measures = []
     for least in ACTIVE:

@@ -35,7 +35,7 @@ def growth_outcome(
         return SurfaceOutcome("growth", GROWTH_QUESTION, missing="events have an order but no times")
     progress.start("judge growth", None)
     try:
-        measures = return_measures(release.sequences, window, seed)
+        measures = return_measures(release.sequences.whole(), window, seed)
     except NotReadyError as error:
         progress.finish()
         return SurfaceOutcome("growth", GROWTH_QUESTION, missing=str(error))
