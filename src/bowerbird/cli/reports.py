@@ -43,7 +43,8 @@ def _show_surfaces(found: Evaluation) -> None:
     if not found.surfaces:
         return
     console.print(
-        f"\nQuality on held-out events, 95 % intervals. {_sentence(found.protocol)}", highlight=False
+        f"\nQuality on held-out events, ± half a 95 % interval over people. {_sentence(found.protocol)}",
+        highlight=False,
     )
     table = _table(
         "surface", "metric", "ours", "baseline", "difference", "median / p99", right=("median / p99",)
@@ -61,9 +62,9 @@ def _show_surfaces(found: Evaluation) -> None:
 
 def _show_truth(found: Evaluation) -> None:
     console.print("\nAgainst the truth of the simulated people", highlight=False)
-    table = _table("what", "n", "ours", "others", right=("n",))
+    table = _table("what", "n", "ours", "popularity", "random", right=("n",))
     for row in truth_rows(found):
-        table.add_row(row.what, row.n, row.ours, row.others)
+        table.add_row(row.what, row.n, row.ours, row.popularity, row.random)
     console.print(table, highlight=False)
 
 

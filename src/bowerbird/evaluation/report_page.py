@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from bowerbird.clock import format_time
 from bowerbird.evaluation.outcome import Estimate, Evaluation, Measure
 
-WIDTH, ROW, LABEL, VALUE = 640, 22, 190, 170
+WIDTH, ROW, LABEL, VALUE = 860, 22, 120, 180
 """Chart geometry in pixels: whole width, height of a row, room for names on the left and numbers on the right."""
 
 

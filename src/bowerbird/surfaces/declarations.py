@@ -59,6 +59,7 @@ DECLARATIONS: dict[str, dict[str, Any]] = {
         "about": "which products are in this picture, look like it, or complete the look",
         "n": 25,
         "eligible": "products",
+        # what an item asks: looks alone mislead, the fused vector leads (weights chosen on the demo world)
         "sources": {
             "by_picture": {"quota": 150, "weight": 1.0},
             "by_text": {"quota": 100, "weight": 1.0},

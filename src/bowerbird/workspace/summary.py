@@ -27,7 +27,8 @@ class TruthRow:
     what: str
     n: str
     ours: str
-    others: str
+    popularity: str
+    random: str
 
 
 def surface_rows(evaluation: Evaluation) -> list[SurfaceRow]:
@@ -44,7 +45,7 @@ def _surface_row(outcome: SurfaceOutcome) -> SurfaceRow:
         return SurfaceRow(outcome.surface, "", "", "", "", times, f"not measured: {outcome.missing}")
     first = outcome.measures[0]
     name, other = next(iter(first.others.items()))
-    difference = brief(first.difference, signed=True) if first.difference is not None else ""
+    difference = brief(first.difference, signed=True)
     return SurfaceRow(
         outcome.surface,
         first.metric,
@@ -61,20 +62,23 @@ def truth_rows(evaluation: Evaluation) -> list[TruthRow]:
 
 
 def _truth_row(measure: Measure) -> TruthRow:
-    others = ", ".join(f"{name} {brief(one)}" for name, one in measure.others.items())
-    return TruthRow(measure.metric, f"{measure.n:,}", brief(measure.ours), others)
+    popularity, random = (brief(measure.others.get(name)) for name in ("popularity", "random"))
+    return TruthRow(measure.metric, f"{measure.n:,}", brief(measure.ours), popularity, random)
 
 
-def brief(estimate: Estimate, *, signed: bool = False) -> str:
-    """A value with its interval in few characters.
+def brief(estimate: Estimate | None, *, signed: bool = False) -> str:
+    """A value and half the width of its 95 % interval, in few characters.
 
     Example:
         >>> brief(Estimate(0.1234, 0.1, 0.15)), brief(Estimate(0.5), signed=True)
-        ('.123 [.100, .150]', '+.500')
+        ('.123 ±.025', '+.500')
     """
-    numbers = [estimate.value, estimate.low, estimate.high]
-    texts = [_short(one, signed=signed) for one in numbers if one is not None]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]" if len(texts) == len(numbers) else texts[0]
+    if estimate is None:
+        return ""
+    value = _short(estimate.value, signed=signed)
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ±{_short((estimate.high - estimate.low) / 2, signed=False)}"
 
 
 def _short(value: float, *, signed: bool) -> str:

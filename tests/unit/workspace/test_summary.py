@@ -27,8 +27,8 @@ def test_a_surface_shows_its_first_metric_with_the_difference_and_times() -> Non
     (row,) = surface_rows(
         evaluation(SurfaceOutcome("search", "?", (MEASURE,), latency=Latency(9, 4.4, 12.6, 3.0)))
     )
-    assert (row.metric, row.ours, row.baseline) == ("ndcg@10", ".500 [.250, .750]", "popularity .100")
-    assert (row.difference, row.latency, row.note) == ("+.400 [-.125, +1.000]", "4 / 13 ms", "")
+    assert (row.metric, row.ours, row.baseline) == ("ndcg@10", ".500 ±.250", "popularity .100")
+    assert (row.difference, row.latency, row.note) == ("+.400 ±.562", "4 / 13 ms", "")
 
 
 def test_a_surface_without_numbers_says_why() -> None:
@@ -43,9 +43,10 @@ def test_growth_shows_the_time_of_a_plan() -> None:
     assert row.latency == "1.5 s a plan"
 
 
-def test_truth_rows_name_every_other_model() -> None:
+def test_truth_rows_stand_beside_popularity_and_random() -> None:
     (row,) = truth_rows(evaluation(truth=(MEASURE,)))
-    assert (row.what, row.n, row.others) == ("ndcg@10", "10", "popularity .100 [.000, .200]")
+    assert (row.what, row.n, row.ours) == ("ndcg@10", "10", ".500 ±.250")
+    assert (row.popularity, row.random) == (".100 ±.100", "")
 
 
 def test_numbers_of_one_and_more_keep_their_first_digit() -> None:
