@@ -100,7 +100,7 @@ def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[
     """Plain values with ``a.b=c`` overrides applied; the right side is read as TOML, else as text.
 
     Raises:
-        SettingsError: an override has no ``=``.
+        SettingsError: an override has no ``=``, or goes below a plain value.
 
     Example:
         >>> with_overrides({"a": {"b": 1}}, ["a.b=2", "a.c=x"])
@@ -119,5 +119,7 @@ def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[
         table = merged
         for parent in parents:
             table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"--set {override}: {parent!r} is {table!r}, not a table")
         table[last] = value
     return merged
