@@ -122,10 +122,8 @@ class GrowthPlanner:
             p_return = np.full(len(states), 0.5, dtype=np.float32)
             notes = (f"every return probability is taken to be one half: {error}",)
         if not (sequences.impressions.at < as_of).any():
-            notes += (
-                f"events hold no impressions: everybody is taken to respond to an item with probability "
-                f"{PRIOR_RESPONSE:.0%}, so only who would not return alone decides",
-            )
+            assumed = f"everybody is taken to respond to an item with probability {PRIOR_RESPONSE:.0%}"
+            notes += (f"events hold no impressions: {assumed}, so only who would not return alone decides",)
         return People(states, p_return, self._response_rates(as_of)), notes
 
     def _response_rates(self, as_of: int) -> Float32[np.ndarray, "user"]:

@@ -143,12 +143,10 @@ def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
     _report_failures(bench, failed)
     card = bench.card(
         "image_vector",
-        "item",
-        "vector",
+        ("item", "vector"),
         version,
         bench.settings.content.image_encoder,
-        rows=int(vectors.present.sum()),
-        of=len(bench.items),
+        counted=(int(vectors.present.sum()), len(bench.items)),
         inputs=("catalogue",),
         space=encoder.space,
         note=note,
@@ -179,12 +177,10 @@ def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
     vectors = cache.get(names)
     card = bench.card(
         "text_vector",
-        "item",
-        "vector",
+        ("item", "vector"),
         version,
         bench.settings.content.text_encoder,
-        rows=int(vectors.present.sum()),
-        of=len(bench.items),
+        counted=(int(vectors.present.sum()), len(bench.items)),
         inputs=("catalogue",),
         space=encoder.space,
         note=f"{len(missing):,} encoded",
@@ -201,17 +197,15 @@ def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
     vectors = fusion.project(image, text)
     card = bench.card(
         "item_vector",
-        "item",
-        "vector",
+        ("item", "vector"),
         version,
         "fusion of "
         + " and ".join(name for name, one in (("pictures", image), ("words", text)) if one is not None),
-        rows=int(vectors.present.sum()),
-        of=len(bench.items),
+        counted=(int(vectors.present.sum()), len(bench.items)),
         inputs=("image_vector", "text_vector"),
         space=vectors.space,
     )
-    model = bench.card("fusion", "model", "model", version, "fusion", rows=1, of=1, inputs=card.inputs)
+    model = bench.card("fusion", ("model", "model"), version, "fusion", counted=(1, 1), inputs=card.inputs)
     with bench.models.writing(model) as directory:
         fusion.save(directory / "fusion.safetensors")
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
@@ -232,12 +226,10 @@ def make_near_duplicates(bench: Workbench, version: str) -> SignalCard:
     groups = len(np.unique(canonical))
     card = bench.card(
         "near_duplicates",
-        "item",
-        "group",
+        ("item", "group"),
         version,
         "perceptual hashes and vectors",
-        rows=int(cached.present.sum()),
-        of=len(bench.items),
+        counted=(int(cached.present.sum()), len(bench.items)),
         inputs=("catalogue", "image_vector"),
         note=f"{len(ids) - groups:,} items repeat another's picture",
     )
@@ -252,12 +244,10 @@ def make_interests(bench: Workbench, version: str) -> SignalCard:
     interests = item_interests(bench.items.column("category"), vectors=vectors)
     card = bench.card(
         "item_interests",
-        "item",
-        "label",
+        ("item", "label"),
         version,
         "category tree",
-        rows=round(interests.coverage * len(bench.items)),
-        of=len(bench.items),
+        counted=(round(interests.coverage * len(bench.items)), len(bench.items)),
         inputs=("catalogue", "item_vector"),
         note=f"{len(interests.taxonomy)} interests",
     )

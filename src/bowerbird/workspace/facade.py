@@ -179,7 +179,6 @@ class Workspace:
         n: int | None = None,
         as_of: int | None = None,
         exclude: Sequence[str] = (),
-        seed: int = 0,
     ) -> Slate:
         """The slate of an item surface.
 
@@ -192,7 +191,6 @@ class Workspace:
             n: slate length; the surface's own when None.
             as_of: microseconds UTC; the build's time when None.
             exclude: item ids not to show.
-            seed: of whatever is random.
 
         Raises:
             NotFoundError: the surface or item is not known.
@@ -208,7 +206,6 @@ class Workspace:
             query=query,
             image=image,
             n=pipeline.settings.n if n is None else n,
-            seed=seed,
             exclude=tuple(exclude),
         )
         return self.answers.answer(request)

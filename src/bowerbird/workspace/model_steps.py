@@ -46,12 +46,10 @@ def _index_maker(name: str) -> Callable[[Workbench, str], SignalCard]:
         index = build_index(vectors, seed=bench.settings.seed)
         card = bench.card(
             _index(name),
-            "item",
-            "model",
+            ("item", "model"),
             version,
             type(index).__name__,
-            rows=int(vectors.present.sum()),
-            of=len(vectors),
+            counted=(int(vectors.present.sum()), len(vectors)),
             inputs=(name,),
             space=vectors.space,
         )
@@ -68,12 +66,10 @@ def make_lexical(bench: Workbench, version: str) -> SignalCard:
     index = LexicalIndex.build(texts)
     card = bench.card(
         "lexical",
-        "item",
-        "model",
+        ("item", "model"),
         version,
         "BM25",
-        rows=sum(bool(text) for text in texts),
-        of=len(texts),
+        counted=(sum(bool(text) for text in texts), len(texts)),
         inputs=("catalogue",),
     )
     with bench.models.writing(card) as directory:
@@ -100,12 +96,10 @@ def make_ranker(bench: Workbench, version: str) -> SignalCard:
     bench.progress.finish()
     card = bench.card(
         "ranker",
-        "model",
-        "model",
+        ("model", "model"),
         version,
         "boosted trees, isotonic calibration",
-        rows=1,
-        of=1,
+        counted=(1, 1),
         inputs=("events", "item_vector"),
         note=trained.note,
     )

@@ -73,12 +73,10 @@ def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:
     reached = int(np.count_nonzero(np.diff(table.table.indptr)))
     card = bench.card(
         "cooccurrence",
-        "item",
-        "graph",
+        ("item", "graph"),
         version,
         "sequential co-occurrence",
-        rows=reached,
-        of=len(bench.items),
+        counted=(reached, len(bench.items)),
         inputs=("catalogue", "events"),
         note=f"{table.table.nnz:,} pairs",
     )
@@ -92,12 +90,10 @@ def make_user_vectors(bench: Workbench, version: str) -> SignalCard:
     vectors = decayed_means(bench.sequences, bench.item_vectors("item_vector"), bench.as_of)
     card = bench.card(
         "user_vector",
-        "user",
-        "vector",
+        ("user", "vector"),
         version,
         "decayed mean",
-        rows=int(vectors.present.sum()),
-        of=len(bench.people),
+        counted=(int(vectors.present.sum()), len(bench.people)),
         inputs=("events", "item_vector"),
         space=vectors.space,
     )
@@ -124,12 +120,10 @@ def make_clusters(bench: Workbench, version: str) -> SignalCard:
     bench.progress.finish()
     card = bench.card(
         "user_clusters",
-        "user",
-        "group",
+        ("user", "group"),
         version,
         "Ward clusters with medoids",
-        rows=people_with,
-        of=len(bench.people),
+        counted=(people_with, len(bench.people)),
         inputs=("events", "item_vector"),
         note=f"{len(columns['user_id']) / max(people_with, 1):.1f} interests each",
     )
@@ -186,12 +180,10 @@ def make_interests(bench: Workbench, version: str) -> SignalCard:
     bench.progress.finish()
     card = bench.card(
         "user_interests",
-        "user",
-        "label",
+        ("user", "label"),
         version,
         "decayed roll-up with evidence",
-        rows=people_with,
-        of=len(bench.people),
+        counted=(people_with, len(bench.people)),
         inputs=("events", "item_interests"),
         note=f"{len(columns['user_id']) / max(people_with, 1):.1f} interests each",
     )
@@ -213,12 +205,10 @@ def make_states(bench: Workbench, version: str) -> SignalCard:
     names = [STATES[code] if code >= 0 else None for code in states.tolist()]
     card = bench.card(
         "user_state",
-        "user",
-        "label",
+        ("user", "label"),
         version,
         "active days; logistic return model",
-        rows=int((states >= 0).sum()),
-        of=len(bench.people),
+        counted=(int((states >= 0).sum()), len(bench.people)),
         inputs=("events",),
         note=note,
     )

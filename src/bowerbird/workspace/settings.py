@@ -37,6 +37,7 @@ class WorkspaceSettings(Settings):
     content: ContentSettings = ContentSettings()
     sequence: SequenceSettings = SequenceSettings()
     surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
+    """The surfaces: where candidates come from, what may not be shown, what counts."""
 
 
 def read_settings(path: Path, overrides: Iterable[str] = ()) -> WorkspaceSettings:

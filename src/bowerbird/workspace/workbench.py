@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 import pyarrow.compute as pc
 
@@ -118,22 +119,35 @@ class Workbench:
     def card(
         self,
         name: str,
-        entity: str,
-        kind: str,
+        what: tuple[
+            Literal["item", "user", "query", "model"], Literal["vector", "label", "group", "graph", "model"]
+        ],
         version: str,
         producer: str,
         *,
-        rows: int,
-        of: int,
+        counted: tuple[int, int],
         inputs: tuple[str, ...] = (),
         space: Space | None = None,
         note: str = "",
     ) -> SignalCard:
-        """The card of a signal just made: ``rows`` of ``of`` entities have a value."""
+        """The card of a signal just made.
+
+        Args:
+            name: the signal.
+            what: whose it is, and of which kind.
+            version: fingerprint of what it was made from.
+            producer: what made it.
+            counted: how many entities have a value, and of how many.
+            inputs: names of what was read.
+            space: where vectors live.
+            note: one line for people.
+        """
+        entity, kind = what
+        rows, of = counted
         return SignalCard(
             name=name,
-            entity=entity,  # type: ignore[arg-type]
-            kind=kind,  # type: ignore[arg-type]
+            entity=entity,
+            kind=kind,
             version=version,
             producer=producer,
             rows=rows,
