@@ -47,7 +47,7 @@ def module_pages() -> list[tuple[str, str, str]]:
     pages = []
     for path in sorted(PACKAGE.iterdir()):
         name = path.name.removesuffix(".py")
-        if path.suffix == ".py" and name != "__init__":
+        if path.suffix == ".py" and not name.startswith("__"):
             modules = [f"bowerbird.{name}"]
         elif (path / "__init__.py").is_file():
             parts = [p.relative_to(PACKAGE.parent).with_suffix("").parts for p in sorted(path.rglob("*.py"))]
@@ -135,7 +135,7 @@ def commands_page() -> str:
     import click
     from typer.main import get_command
 
-    from bowerbird.cli import app
+    from bowerbird.cli.app import app
 
     parts = [
         "# Commands\n\nWhat `--help` says, for every command. Exit codes: 0, 1 (failed), 2 (bad usage).\n"

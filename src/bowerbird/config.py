@@ -116,7 +116,7 @@ def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[
         except tomllib.TOMLDecodeError:
             value = text
         *parents, last = path.strip().split(".")
-        table = merged
+        table: Any = merged
         for parent in parents:
             table = table.setdefault(parent, {})
             if not isinstance(table, dict):
