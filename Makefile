@@ -36,7 +36,7 @@ format: .venv/dev-installed  ## put the code into the house format
 	$(BIN)/ruff check --fix
 
 numbers: .venv/dev-installed  ## measure the README's numbers into numbers/ (needs the public data sets)
-	$(BIN)/python benchmarks/numbers.py
+	$(BIN)/python benchmarks/measure_numbers.py
 
 serve: .venv/demo-installed demo/bowerbird.toml  ## serve the demo workspace: HTTP API and studio
 	cd demo && ../$(BIN)/bowerbird serve

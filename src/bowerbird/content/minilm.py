@@ -16,6 +16,8 @@ section 3 (mean pooling); weights: sentence-transformers/all-MiniLM-L6-v2, Apach
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -46,11 +48,11 @@ class _Graph:
         values = self.weights[name]
         return self.constant(name, values.T if transposed else values)
 
-    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: object) -> str:
+    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
         return output
 
-    def fused(self, kind: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def fused(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         return self.node(kind, inputs, output, domain="com.microsoft", **attributes)
 
 

@@ -78,8 +78,8 @@ def picture_hashes(pictures: Sequence[Picture]) -> PictureHashes:
     large = np.zeros((len(pictures), _FREQUENCY_SIDE, _FREQUENCY_SIDE), dtype=np.uint8)
     for row, picture in enumerate(pictures):
         grey = Image.fromarray(picture.pixels).convert("L")
-        large[row] = grey.resize((_FREQUENCY_SIDE, _FREQUENCY_SIDE), Image.Resampling.BILINEAR)
-        small[row] = grey.resize((9, 8), Image.Resampling.BILINEAR)
+        large[row] = np.asarray(grey.resize((_FREQUENCY_SIDE, _FREQUENCY_SIDE), Image.Resampling.BILINEAR))
+        small[row] = np.asarray(grey.resize((9, 8), Image.Resampling.BILINEAR))
         small_flipped[row] = small[row, :, ::-1]
     return PictureHashes(
         difference_hash(small),

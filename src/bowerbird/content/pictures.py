@@ -150,7 +150,7 @@ def _as_rgb(image: Image.Image, traits: set[str]) -> Image.Image:
         traits.add("grey")
     if mode in {"RGBA", "RGBa", "LA", "La", "PA"} or "transparency" in image.info:
         with_alpha = image.convert("RGBA")
-        if with_alpha.getextrema()[3][0] < 255:
+        if np.asarray(with_alpha.getchannel("A")).min() < 255:
             traits.add("alpha")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, with_alpha).convert("RGB")

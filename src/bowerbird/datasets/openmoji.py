@@ -171,8 +171,8 @@ def _title(record: dict[str, Any]) -> str:
     name = re.sub(r"\s+", " ", record["name"].lower().replace("-", " ").replace(":", "")).strip()
     if record["subcategory"] == "country-flag":
         return f"flag of {record['name'].removesuffix(' Flag')}"
-    short = record["short_name"].replace("_", " ").replace("-", " ")
-    known_as = {"heart": "red heart"}.get(short, short)
+    short: str = record["short_name"].replace("_", " ").replace("-", " ")
+    known_as = "red heart" if short == "heart" else short
     plain = len(known_as) > 3 and not any(digit.isdigit() for digit in known_as)
     return known_as if plain and len(known_as) <= len(name) + 4 else name
 

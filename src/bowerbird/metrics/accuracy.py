@@ -57,7 +57,7 @@ def hit_rate(hits: Bool[np.ndarray, "user n"], k: int) -> Float64[np.ndarray, " 
         >>> hit_rate(np.array([[False, True], [False, False]]), 2).tolist()
         [1.0, 0.0]
     """
-    return hits[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(hits[:, :k].any(axis=1), dtype=np.float64)
 
 
 def precision(hits: Bool[np.ndarray, "user n"], k: int) -> Float64[np.ndarray, " user"]:

@@ -26,7 +26,7 @@ from bowerbird.serving.ingest import FUTURE_US, Clerk
 from bowerbird.serving.replies import ItemCards
 from bowerbird.serving.wire import EventsReply, Question, Rejection, moment
 from bowerbird.signals.sequences import OnlineSequence
-from bowerbird.stores.event_log import SqliteEventLog
+from bowerbird.stores.protocol import EventLog
 from bowerbird.surfaces.answers import Answers
 from bowerbird.workspace.facade import Workspace
 from bowerbird.workspace.loading import loaded_release
@@ -87,7 +87,7 @@ class LiveWorkspace:
         edition = Edition.of(self.workspace, release, online)
         loaded = bench.events.table.column("event_id")
         with self._guard:
-            self._log: SqliteEventLog = bench.log
+            self._log: EventLog = bench.log
             self.media = bench.media
             self.users = bench.catalogue.users()
             self._sequence = start

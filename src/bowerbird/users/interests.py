@@ -43,8 +43,15 @@ class ItemLabels(Protocol):
         """Item ``i`` owns labels ``offsets[i]:offsets[i + 1]``."""
         ...
 
-    nodes: Int32[np.ndarray, "label"]
-    scores: Float32[np.ndarray, "label"]
+    @property
+    def nodes(self) -> Int32[np.ndarray, "label"]:
+        """Node of each label."""
+        ...
+
+    @property
+    def scores(self) -> Float32[np.ndarray, "label"]:
+        """Score of each label, in (0, 1]."""
+        ...
 
 
 class InterestSettings(Settings):

@@ -193,8 +193,8 @@ def _probe(
     selector = None
     if allowed is not None:
         bits = np.packbits(allowed, bitorder="little")
-        selector = faiss.IDSelectorBitmap(bits)
-    parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)
+        selector = faiss.IDSelectorBitmap(bits)  # pyright: ignore[reportCallIssue]  (faiss rewrites its constructors)
+    parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)  # pyright: ignore[reportCallIssue]
     similarities, rows = lists.search(np.ascontiguousarray(queries), n, params=parameters)
     similarities[rows < 0] = -np.inf
     return rows.astype(np.int32), similarities

@@ -3,8 +3,8 @@
 Example::
 
     make numbers                                   # everything, into numbers/ and the README
-    python benchmarks/numbers.py --only beauty,ann # some parts again
-    python benchmarks/numbers.py --render          # only write the README from numbers/
+    python benchmarks/measure_numbers.py --only beauty,ann # some parts again
+    python benchmarks/measure_numbers.py --render          # only write the README from numbers/
 
 Each part runs in a process of its own, one after the other, so that memory and CPU-seconds are its
 own. Parts on public data sets need them in the folder that BOWERBIRD_DATA names, else in
