@@ -104,6 +104,8 @@ def aligned_difference(
     pairs = np.flatnonzero(np.where(mirrored, turned_left, plain_left) <= coarse.limit)
     fit = np.where(mirrored[:, None], fits[1], fits[0])[pairs]
     for level in _LEVELS[1:]:
+        if not len(pairs):
+            break
         grey = _grey(thumbnails, level.side)
         one, other = _oriented(grey[first[pairs]], mirrored[pairs]), grey[second[pairs]]
         fit = _fit(one, other, fit, level)

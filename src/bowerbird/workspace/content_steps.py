@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,7 @@ from bowerbird.content.interests import item_interests
 from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.records.signal import SignalCard, Space, Vectors
+from bowerbird.stores.atomic import storage_errors
 from bowerbird.stores.vector_cache import VectorCache
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
@@ -160,9 +162,11 @@ def _report_failures(bench: Workbench, failed: dict[str, str]) -> None:
     if not failed:
         return
     items = zip(bench.items.vocabulary.ids, bench.items.column("image"), strict=True)
-    lines = ["item_id,reason"]
-    lines += [f'{item_id},"{failed[name]}"' for item_id, name in items if name in failed]
-    (bench.layout.reports / "unreadable-pictures.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = bench.layout.reports / "unreadable-pictures.csv"
+    with storage_errors(path, "write"), path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["item_id", "reason"])
+        writer.writerows([item_id, failed[name]] for item_id, name in items if name in failed)
 
 
 def make_text_vectors(bench: Workbench, version: str) -> SignalCard:

@@ -34,7 +34,7 @@ from bowerbird.records.event import Events
 from bowerbird.records.item import ITEM_SCHEMA, Items
 from bowerbird.records.user import Users
 from bowerbird.records.vocabulary import Vocabulary
-from bowerbird.stores.atomic import write_atomically
+from bowerbird.stores.atomic import storage_errors, write_atomically
 from bowerbird.workspace.workbench import Workbench
 
 PICTURES_AT_ONCE = 256
@@ -276,7 +276,7 @@ class _Intake:
             return
         self._reasons.setdefault(batch.kind, Counter()).update(batch.rejections.column("reason").to_pylist())
         new = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as file:
+        with storage_errors(self._path, "write"), self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(["kind", *REJECTION_SCHEMA.names])
@@ -295,7 +295,8 @@ class _Intake:
             report=self._path if self._path.exists() else None,
         )
         line = {**report.__dict__, "report": str(report.report) if report.report else None}
-        with (self._bench.layout.reports / "imports.jsonl").open("a", encoding="utf-8") as file:
+        kept = self._bench.layout.reports / "imports.jsonl"
+        with storage_errors(kept, "write"), kept.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         return report
 
