@@ -60,7 +60,7 @@ def test_a_kind_or_a_word_that_does_not_exist_is_refused(workspace) -> None:
     with pytest.raises(InputError, match=r"import item: a workspace keeps no item; did you mean 'items'"):
         workspace.import_files("item", [Path("x.csv")])
     with pytest.raises(InputError, match=r"unknown = 'creat'; did you mean 'create'"):
-        ImportOptions(unknown="creat")  # type: ignore[arg-type]
+        ImportOptions(unknown="creat")
     with pytest.raises(InputError, match="no file was named"):
         workspace.import_files("events", [])
 

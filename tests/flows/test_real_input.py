@@ -157,7 +157,7 @@ def photos(folder: Path) -> None:
 
 
 def clothes(folder: Path) -> None:
-    for name, data in zip(("train/hat/1", "train/hat/2", "test/dress/3"), PICTURES, strict=True):
+    for name, data in zip(("test/dress/1", "train/hat/2", "train/hat/3"), PICTURES, strict=True):
         path = folder / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)

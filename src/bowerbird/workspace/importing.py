@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,7 +61,7 @@ class ImportOptions:
     """
 
     images: Path | None = None
-    unknown: Literal["reject", "drop", "create"] = "reject"
+    unknown: str = "reject"
     as_of: int | None = None
     action: str = "click"
 
@@ -194,7 +193,7 @@ class _Intake:
 
     def _checks(self, known: Vocabulary | None) -> Checks:
         empty = known is not None and (len(known) == 0 or self._made_of_events.exists())
-        unknown: Literal["reject", "drop", "keep"] = "reject"
+        unknown = "reject"
         if self._options.unknown == "create" or empty:
             unknown = "keep"
         elif self._options.unknown == "drop":
