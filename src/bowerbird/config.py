@@ -10,7 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -116,10 +116,11 @@ def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[
         except tomllib.TOMLDecodeError:
             value = text
         *parents, last = path.strip().split(".")
-        table: Any = merged
+        table: dict[str, Any] = merged
         for parent in parents:
-            table = table.setdefault(parent, {})
-            if not isinstance(table, dict):
-                raise SettingsError(f"--set {override}: {parent!r} is {table!r}, not a table")
+            nested: Any = table.setdefault(parent, {})
+            if not isinstance(nested, dict):
+                raise SettingsError(f"--set {override}: {parent!r} is {nested!r}, not a table")
+            table = cast("dict[str, Any]", nested)
         table[last] = value
     return merged

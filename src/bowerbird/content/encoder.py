@@ -18,7 +18,7 @@ from bowerbird import plugins
 from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.records.signal import Space, Vectors
 
-Raw_contra = TypeVar("Raw_contra", bytes, str, contravariant=True)
+Raw = TypeVar("Raw", bytes, str)
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -47,7 +47,7 @@ class EncodedChunk:
 
 
 @runtime_checkable
-class ContentEncoder(Protocol[Raw_contra]):
+class ContentEncoder(Protocol[Raw]):
     """Encodes one modality into one space."""
 
     @property
@@ -60,11 +60,11 @@ class ContentEncoder(Protocol[Raw_contra]):
         """What is encoded."""
         ...
 
-    def encode(self, raw: list[Raw_contra]) -> Vectors:
+    def encode(self, raw: list[Raw]) -> Vectors:
         """One row per input; absent where the input could not be read. For a handful of inputs."""
         ...
 
-    def encode_chunks(self, raw: Iterable[Raw_contra | None]) -> Iterator[EncodedChunk]:
+    def encode_chunks(self, raw: Iterable[Raw | None]) -> Iterator[EncodedChunk]:
         """Vectors of a stream in order, a chunk at a time, in memory that does not grow with it.
 
         None stands for an item without this modality: its row is absent and it is no failure.

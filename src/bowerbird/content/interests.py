@@ -76,9 +76,13 @@ class ItemInterests:
         if n and (self.nodes.min() < 0 or self.nodes.max() >= len(self.taxonomy)):
             raise InputError(f"item interests: node {self.nodes.max()}, expected 0..{len(self.taxonomy) - 1}")
 
-    @cached_property
+    @property
     def offsets(self) -> Int64[np.ndarray, "bound"]:
         """Item ``i`` owns labels ``offsets[i]:offsets[i + 1]``."""
+        return self._offsets
+
+    @cached_property
+    def _offsets(self) -> Int64[np.ndarray, "bound"]:
         return group_offsets(self.rows, self.items)
 
     @property

@@ -131,7 +131,9 @@ class Track:
 
     def with_users(self, more: int) -> Track:
         """The track with more people at the end, who did nothing yet."""
-        return Track(np.append(self.offsets, np.full(more, self.offsets[-1])), self.rows, self.at, self.actions)
+        return Track(
+            np.append(self.offsets, np.full(more, self.offsets[-1])), self.rows, self.at, self.actions
+        )
 
     def merged(self, steps: Steps) -> Track:
         """The track with later arrivals put in their places: after what is there at an equal time.

@@ -39,7 +39,12 @@ def near_copy(image: bytes, kind: str, rng: np.random.Generator) -> bytes:
     if kind == "cropped":
         left, top, right, bottom = rng.uniform(0.02, 0.12, size=4)
         width, height = picture.size
-        box = (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
+        box = (
+            round(left * width),
+            round(top * height),
+            round((1 - right) * width),
+            round((1 - bottom) * height),
+        )
         picture = picture.crop(box)
     if kind == "flipped":
         picture = ImageOps.mirror(picture)

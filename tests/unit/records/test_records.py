@@ -133,7 +133,9 @@ def test_a_space_is_its_key():
 
 @pytest.mark.parametrize("other", [{"name": "x"}, {"version": "2"}, {"dim": 3}, {"metric": "dot"}])
 def test_spaces_that_differ_in_any_part_never_meet(other):
-    with pytest.raises(SpaceMismatchError, match=r"here: vectors of space .* cannot meet .*'item/1/2/cosine'"):
+    with pytest.raises(
+        SpaceMismatchError, match=r"here: vectors of space .* cannot meet .*'item/1/2/cosine'"
+    ):
         PLANE.require(replace(PLANE, **other), "here")
 
 
