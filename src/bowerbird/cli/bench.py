@@ -48,6 +48,10 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write the same table 
 )
 def next_item(
     events: Events = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="Items with their content, for models that read content (none does yet)."),
+    ] = None,
     protocol: Annotated[
         str, typer.Option(help="loo (last event is test) or time (global time split).")
     ] = "loo",
@@ -64,6 +68,8 @@ def next_item(
     from bowerbird.evaluation.bench.next_item import PROTOCOLS, run_next_item
 
     _one_of(protocol, PROTOCOLS)
+    if items is not None:
+        typer.echo(f"Note: {items} is not read: no installed model uses content.", err=True)
     plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
     _show(run_next_item(interactions, plan, protocol), json)
 
@@ -100,12 +106,15 @@ def ann(
     dim: Annotated[int, typer.Option(min=1, help="Width of a vector.")] = 128,
     k: Annotated[int, typer.Option(min=1, help="Neighbours asked for.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides the vectors and the queries.")] = 0,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Your own vectors, .npy or .parquet, in place of drawn ones.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Nearest-neighbour search: recall and queries per CPU-second of every index."""
     from bowerbird.evaluation.bench.ann import run_ann
 
-    _show(run_ann(n_vectors, dim, seed, k), json)
+    _show(run_ann(n_vectors, dim, seed, k, vectors=vectors), json)
 
 
 @app.command("encode", epilog="Example: bowerbird bench encode --images photos/ --limit 500")

@@ -16,6 +16,24 @@ app = typer.Typer(
     no_args_is_help=True, help="Take in items, users, events, campaigns, or a named public data set."
 )
 
+
+@app.callback(invoke_without_command=True)
+def take_in(
+    context: typer.Context,
+    named: Annotated[
+        tuple[str, Path] | None,
+        typer.Option("--dataset", help="NAME FOLDER of a public set; as `import dataset NAME FOLDER`."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Take in items, users, events, campaigns, or a named public data set.
+
+    Example: bowerbird import --dataset movielens ~/ml-1m
+    """
+    if named is not None and context.invoked_subcommand is None:
+        dataset(named[0], named[1], workspace)
+
+
 Files = Annotated[
     list[Path] | None, typer.Argument(help="parquet, csv, tsv, jsonl or xlsx; items also a folder.")
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def demo(
     directory: Annotated[Path, typer.Argument(help="Directory of the workspace.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another world of people.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
     """Make a complete workspace on the demo world: real pictures and words, simulated people.
@@ -25,10 +26,11 @@ def demo(
     """
     from bowerbird.cli.display import BarProgress, print_json
     from bowerbird.cli.reports import show_evaluation
+    from bowerbird.simulation.settings import WorldSettings
     from bowerbird.workspace.demo import demo_workspace
 
     progress = BarProgress(quiet=as_json)
-    space = demo_workspace(directory, progress=progress)
+    space = demo_workspace(directory, WorldSettings(seed=seed), progress=progress)
     space.build(progress=progress)
     found = space.evaluate(progress=progress)
     if as_json:

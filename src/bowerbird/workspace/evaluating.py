@@ -47,7 +47,7 @@ class EvaluationOptions:
 
     days: float = 7.0
     """Length of the test, where the log has times."""
-    cases: int = 300
+    cases: int = 250
     """Most requests per surface."""
     truth_people: int = 300
     """People whose slates are held against the truth, where it is known."""
