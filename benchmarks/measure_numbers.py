@@ -30,6 +30,7 @@ OUT = ROOT / "numbers"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- numbers: begin (make numbers) -->", "<!-- numbers: end -->"
 BASELINES = "pop,itemknn,itemknn-recency,ease,ease-recency,seqknn,ials"
+OTHER_SEED = 11
 NEXT_ITEM_COLUMNS = ("hr@10", "ndcg@10")
 COLLABORATIVE_COLUMNS = ("ndcg@10", "recall@10", "precision@10", "map@10")
 
@@ -91,7 +92,13 @@ def main(
         for part in PARTS:
             if not wanted or part.name in wanted:
                 _measure(part)
-        for name, measure in (("demo", _demo), ("serving", _serving), ("install", _install)):
+        others = (
+            ("demo", _demo),
+            ("other-world", _other_world),
+            ("serving", _serving),
+            ("install", _install),
+        )
+        for name, measure in others:
             if not wanted or name in wanted:
                 typer.echo(f"== {name}")
                 (OUT / f"{name}.json").write_text(json.dumps(measure(), indent=1), encoding="utf-8")
@@ -129,6 +136,13 @@ def _demo() -> dict[str, Any]:
         seconds.append(time.perf_counter() - began)
     evaluation = json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))
     return {"first_s": seconds[0], "again_s": seconds[1], "evaluation": evaluation}
+
+
+def _other_world() -> dict[str, Any]:
+    """The evaluation of a world of other people, on which nothing was chosen."""
+    workspace = OUT / "other-world"
+    _bowerbird("demo", str(workspace), "--seed", str(OTHER_SEED))
+    return {"evaluation": json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))}
 
 
 def _serving() -> dict[str, Any]:

@@ -9,6 +9,7 @@ first item of a group is its canonical one. Groups do not depend on the order of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt64
@@ -42,6 +43,8 @@ fits too many others.
 """
 LEAST_STRUCTURE = 0.15
 """Pictures that show less (:func:`~bowerbird.content.picture_alignment.structure`) are not taken for crops."""
+THREADS = 2
+"""Blocks of pairs aligned side by side; the products inside release the interpreter."""
 _BLOCK = 1024
 _PAIR_BLOCK = 256
 
@@ -154,9 +157,9 @@ def verified_pairs(
     small = np.stack([thumbnail(decoded(picture_of(int(row)), at_least=SIDE)) for row in rows])
     shown = structure(small)
     words = hashes.words()
-    kept = np.zeros(len(pairs), dtype=bool)
     places = places.reshape(pairs.shape)
-    for start in range(0, len(pairs), _PAIR_BLOCK):
+
+    def alike(start: int) -> Bool[np.ndarray, "pair"]:
         block = slice(start, start + _PAIR_BLOCK)
         first, second = places[block].T
         swap = np.array([tuple(words[b]) < tuple(words[a]) for a, b in pairs[block]])
@@ -165,7 +168,10 @@ def verified_pairs(
         first, second = local.reshape(2, -1)
         left = aligned_difference(small[used], first, second)
         cropped = enough & left.zoomed & ~left.mirrored & (left.worst <= CROPPED_LIMIT)
-        kept[block] = (left.in_place <= IN_PLACE_LIMIT) | cropped
+        return (left.in_place <= IN_PLACE_LIMIT) | cropped
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        kept = np.concatenate(list(pool.map(alike, range(0, len(pairs), _PAIR_BLOCK))))
     return pairs[kept]
 
 

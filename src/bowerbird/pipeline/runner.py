@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int64
 
 from bowerbird import plugins
 from bowerbird.arrays import top_k
+from bowerbird.clock import format_time
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.settings import SurfaceSettings
@@ -246,6 +247,11 @@ class Pipeline:
             if given is not None and space not in context.query_vectors:
                 kind = "words" if space == "text" and release.lexical is None else space
                 notes.append(f"{self.name}: {UNREAD[kind]}")
+        if request.as_of < release.as_of and (release.cooccurrence is not None or release.scorer is not None):
+            notes.append(
+                f"what is learnt (co-visitation, ranker) knows events up to {format_time(release.as_of)}, after the "
+                "time asked about; `bowerbird evaluate` keeps them apart"
+            )
         if request.user_id is not None and len(context.history) == 0:
             notes.append(f"user {request.user_id!r} has no history before this time: popular and fresh items")
         return tuple(notes)
