@@ -150,7 +150,7 @@ def _serving() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "serving.json"
         script = ROOT / "benchmarks" / "serving_latency.py"
-        arguments = ["--workspace", str(OUT / "demo"), "--json", str(path)]
+        arguments = [str(OUT / "demo"), "--json", str(path)]
         subprocess.run([sys.executable, str(script), *arguments], check=True, env=_environment())
         return json.loads(path.read_text(encoding="utf-8"))
 
@@ -294,12 +294,20 @@ def _install_section() -> str:
             f"{install['seconds']:.0f} s. `bowerbird --help`: {install['help_s']:.2f} s."
         )
     if serving is not None:
-        shown = ", ".join(
-            f"{name} {value:,.2f}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in serving.items()
-        )
-        lines.append(f"**Warm server**, homefeed: {shown}.")
+        lines.append(_serving_table(serving))
     return "\n\n".join(lines)
+
+
+def _serving_table(serving: dict[str, Any]) -> str:
+    """What one homefeed request costs, by how far it travels."""
+    lines = ["**Warm server**, one homefeed request, one client.", ""]
+    lines += ["| path | candidates found | CPU-ms | p50 ms | p99 ms |", "|---|---|---|---|---|"]
+    for one in serving["rows"]:
+        found = f"{one['candidates']:,.0f}" if one.get("candidates") else ""
+        lines.append(
+            f"| {one['path']} | {found} | {one['cpu_ms']:.1f} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f} |"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
