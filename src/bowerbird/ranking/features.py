@@ -142,11 +142,12 @@ class FeatureMaker:
     def _stats_of(self, as_of: int) -> Float32[np.ndarray, "item stat"]:
         """Impressions and smoothed response rates of every item as of the last midnight."""
         midnight = as_of - as_of % DAY_US
-        if midnight not in self._stats:
+        stats = self._stats.get(midnight)
+        if stats is None:
             if len(self._stats) > 120:  # a log of years must not keep every day
                 self._stats.clear()
-            self._stats[midnight] = self._computed_stats(midnight)
-        return self._stats[midnight]
+            stats = self._stats[midnight] = self._computed_stats(midnight)
+        return stats  # not read again: another thread may just have cleared the days
 
     def _computed_stats(self, midnight: int) -> Float32[np.ndarray, "item stat"]:
         counts = self.items.counts

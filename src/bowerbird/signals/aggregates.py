@@ -83,8 +83,9 @@ class EventCounts:
         Cost: O(n log events) per action.
         """
         width = self.instants.shape[0] + 1
-        start = rows * width + np.searchsorted(self.instants, since, side="left")
-        stop = rows * width + np.searchsorted(self.instants, until, side="left")
+        own = rows.astype(np.int64) * width  # in int32 the product wraps: 3,000 items x a million times
+        start = own + np.searchsorted(self.instants, since, side="left")
+        stop = own + np.searchsorted(self.instants, until, side="left")
         total = np.zeros(rows.shape[0], dtype=np.int64)
         for action in actions:
             keys = self._keys(action)

@@ -2,7 +2,9 @@
 
 Showing an ad holds its price; a click within the hold turns it into spend, otherwise the hold
 lapses. ``spent + held + price <= budget`` is checked and written in one transaction, so any number
-of processes can share the ledger. A click after its hold lapsed is not charged.
+of processes can share the ledger. A click after its hold lapsed is not charged. A lapsed hold is
+taken out before its money is promised again: news of an earlier click that comes too late then finds
+nothing to charge, and the file holds no more than what was clicked and what is held.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _COMMITTED = """
 SELECT COALESCE(SUM(price), 0.0) FROM charges
 WHERE campaign_id = ? AND at >= ? AND at < ? AND (clicked_at IS NOT NULL OR at > ?)
 """
+
+_LAPSE = "DELETE FROM charges WHERE campaign_id = ? AND clicked_at IS NULL AND at <= ?"
 
 
 class BudgetLedger:
@@ -84,6 +88,7 @@ class BudgetLedger:
         day = at - at % DAY_US
         lapsed = at - HOLD_US
         with self._transaction() as connection:
+            connection.execute(_LAPSE, (campaign.campaign_id, lapsed))
             held = connection.execute(
                 "SELECT 1 FROM charges WHERE request_id = ? AND item_id = ?", (request_id, item_id)
             ).fetchone()

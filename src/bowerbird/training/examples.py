@@ -122,12 +122,14 @@ def _rows(table: pa.Table, column: str, vocabulary: Vocabulary) -> Int32[np.ndar
 
 
 def _request_codes(shown: pa.Table, users: Int32[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
-    """A number per request; impressions without a request id of one person at one time are one request."""
+    """A number per request; impressions without a request id of one person at one time are one request.
+
+    A log may number every person's requests from one, so an id names a request of its person only.
+    """
+    people = pa.array(users).cast(pa.string())
     named = pc.fill_null(shown.column("request_id"), "")
-    alone = pc.binary_join_element_wise(
-        pa.array(users).cast(pa.string()), shown.column("at").cast(pa.string()), "@"
-    )
-    key = pc.if_else(pc.equal(named, ""), alone, named)
+    alone = pc.binary_join_element_wise(people, shown.column("at").cast(pa.string()), "@")
+    key = pc.if_else(pc.equal(named, ""), alone, pc.binary_join_element_wise(people, named, "\x1f"))
     codes = pc.dictionary_encode(key).combine_chunks()
     return codes.indices.to_numpy().astype(np.int64)
 
@@ -135,31 +137,34 @@ def _request_codes(shown: pa.Table, users: Int32[np.ndarray, "n"]) -> Int64[np.n
 def _followed(table: pa.Table, shown: pa.Table, action: str) -> Bool[np.ndarray, "n"]:
     """Which impressions an action followed."""
     done = table.filter(pc.equal(table.column("action"), action))
-    by_request = _keys(shown, "request_id")
-    hit = pc.is_in(by_request, value_set=pc.drop_null(_keys(done, "request_id").combine_chunks()))
+    request = ("user_id", "request_id", "item_id")
+    answered = pc.drop_null(_keys(done, *request).combine_chunks())
+    hit = pc.is_in(_keys(shown, *request), value_set=answered)
     mask = np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
     free = done.filter(pc.is_null(done.column("request_id")))
     return mask | _followed_in_time(shown, free) if len(free) else mask
 
 
-def _keys(table: pa.Table, other: str) -> pa.ChunkedArray:
-    """``other`` and item as one text; null where either is."""
-    keys = pc.binary_join_element_wise(table.column(other), table.column("item_id"), "\x1f")
+def _keys(table: pa.Table, *names: str) -> pa.ChunkedArray:
+    """Some columns as one text; null where any is."""
+    keys = pc.binary_join_element_wise(*(table.column(name) for name in names), "\x1f")
     return keys if isinstance(keys, pa.ChunkedArray) else pa.chunked_array([keys])
 
 
 def _followed_in_time(shown: pa.Table, done: pa.Table) -> Bool[np.ndarray, "n"]:
     """For actions without a request id: the latest impression of the item to the person before each."""
-    keys = pa.chunked_array([*_keys(shown, "user_id").chunks, *_keys(done, "user_id").chunks])
+    own = ("user_id", "item_id")
+    keys = pa.chunked_array([*_keys(shown, *own).chunks, *_keys(done, *own).chunks])
     codes = pc.dictionary_encode(keys).combine_chunks().indices
     both = pc.fill_null(codes, -1).to_numpy().astype(np.int64)
     code, wanted = both[: len(shown)], both[len(shown) :]
     at, when = shown.column("at").to_numpy(), done.column("at").to_numpy()
     order = np.lexsort((at, code))
+    code, at = code[order], at[order]
+    lows, highs = np.searchsorted(code, wanted, "left"), np.searchsorted(code, wanted, "right")
     mask = np.zeros(len(shown), dtype=bool)
-    for one, time in zip(wanted.tolist(), when.tolist(), strict=True):
-        low, high = np.searchsorted(code[order], [one, one + 1])
-        place = low + int(np.searchsorted(at[order[low:high]], time, side="right")) - 1
-        if place >= low and time - at[order[place]] <= WINDOW_US:
+    for low, high, time in zip(lows.tolist(), highs.tolist(), when.tolist(), strict=True):
+        place = low + int(np.searchsorted(at[low:high], time, side="right")) - 1
+        if place >= low and time - at[place] <= WINDOW_US:
             mask[order[place]] = True
     return mask

@@ -53,6 +53,15 @@ def test_counts_equal_a_plain_loop(log: list[Fact], since: int, until: int):
     assert counts.totals(("save", "impression"), since, until).tolist() == expected
 
 
+def test_rows_times_moments_beyond_32_bits_are_counted():
+    moments, row = 100_000, 30_000  # 30,000 x 100,001 > 2^31
+    last = np.array([row * (moments + 1) + moments - 1], dtype=np.int64)
+    first = np.full(row + 1, NEVER, dtype=np.int64)
+    counts = EventCounts(row + 1, np.arange(moments, dtype=np.int64), {"save": last}, first)
+    assert counts.counts(np.array([row], np.int32), ("save",), 0, moments).tolist() == [1]
+    assert counts.counts(np.array([row], np.int32), ("save",), 0, moments - 1).tolist() == [0]
+
+
 @given(facts)
 def test_each_row_may_have_its_own_window(log: list[Fact]):
     counts = EventCounts.from_events(events(log), ITEMS)

@@ -54,6 +54,17 @@ def test_a_click_is_charged_once_and_not_after_its_hold_lapsed(ledger: BudgetLed
     assert ledger.click("never shown", "i1", NOON) == 0.0
 
 
+def test_late_news_of_a_click_cannot_spend_what_was_promised_again(ledger: BudgetLedger) -> None:
+    shop = Campaign("c", bid=1.0, daily_budget=1.0)
+    assert ledger.hold(shop, "i1", 1.0, "r1", NOON)
+    assert ledger.hold(shop, "i1", 1.0, "r2", NOON + HOLD_US)
+    assert ledger.click("r2", "i1", NOON + HOLD_US + 1) == 1.0
+    assert (
+        ledger.click("r1", "i1", NOON + 1) == 0.0
+    )  # clicked in time, heard of after its money was held again
+    assert ledger.spent("c", 0, 2 * NOON) == 1.0
+
+
 def test_a_new_day_has_a_new_daily_budget_but_the_same_total(ledger: BudgetLedger) -> None:
     shop = Campaign("c", bid=1.0, daily_budget=1.0, total_budget=1.5)
     assert ledger.hold(shop, "i1", 1.0, "r1", NOON)

@@ -76,6 +76,16 @@ def test_an_action_without_request_counts_within_a_day(late, counts):
     assert found.labels.any() == counts
 
 
+def test_people_whose_requests_bear_the_same_id_stay_apart():
+    found = log(
+        (10, "u0", "a", "impression", "1", 0),
+        (10, "u1", "a", "impression", "1", 0),
+        (20, "u1", "a", "save", "1", None),
+    )
+    assert [found.shown(number).user_row for number in range(len(found))] == [0, 1]
+    assert found.labels[:, LABELS.index("save")].tolist() == [False, True]
+
+
 def test_an_action_of_another_person_or_item_counts_for_nobody():
     found = log(
         (10, "u0", "a", "impression", "r1", 0),
