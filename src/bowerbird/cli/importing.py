@@ -19,7 +19,6 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def take_in(
-    context: typer.Context,
     named: Annotated[
         tuple[str, Path] | None,
         typer.Option("--dataset", help="NAME FOLDER of a public set; as `import dataset NAME FOLDER`."),
@@ -30,8 +29,9 @@ def take_in(
 
     Example: bowerbird import --dataset movielens ~/ml-1m
     """
-    if named is not None and context.invoked_subcommand is None:
+    if named is not None:
         dataset(named[0], named[1], workspace)
+        raise typer.Exit
 
 
 Files = Annotated[
