@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from bowerbird import clock
 from bowerbird.errors import NotReadyError
 from bowerbird.serving import ApiKey, KeyRing, ServingSettings, make_app
 from bowerbird.serving.wire import PlanReply, SlateReply
@@ -269,6 +270,23 @@ def test_a_batch_has_a_form_and_a_length(own_workspace):
         failed(client.post("/v1/events", json={"events": 3}), 422, "bad_input", "expected an event")
         failed(client.post("/v1/events", json=[event("save")] * 3), 422, "bad_input", "at most 2")
         assert client.post("/v1/events", json=[]).json()["accepted"] == 0
+
+
+def test_events_cannot_carry_the_server_into_the_future(own):
+    day = 24 * 3600 * 1_000_000
+    start = own.post("/v1/homefeed", json={"n": 1}).json()["as_of_us"]
+    ahead = max(start, clock.now()) + day
+    for number in range(3):
+        own.post(
+            "/v1/events", json=event("save", event_id=f"ahead-{number}", at=ahead - day // 2 + number * day)
+        )
+    moved = own.post("/v1/homefeed", json={"n": 1}).json()["as_of_us"]
+    assert moved == ahead - day // 2 + 1  # the first was taken, those further ahead were not
+
+
+def test_a_body_that_does_not_say_it_is_json_is_refused(own):
+    body = b'{"user_id": "u3", "item_id": "i3", "action": "save"}'
+    failed(own.post("/v1/events", content=body), 422, "bad_input", "send application/json")
 
 
 def test_a_click_on_a_shown_ad_is_charged_once(own_workspace):

@@ -137,14 +137,16 @@ async def read_json(request: Request) -> Any:
     """A body's JSON.
 
     Raises:
-        InputError: the body says it is something else.
+        InputError: the body does not say that it is JSON. Other sites' pages may make a browser send bodies
+            without a type, but not this one.
         BadJson: it is not JSON; NaN and infinities are not.
     """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    body = await request.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and (kind or body):
         raise InputError(f"content-type {kind[:60]!r} is not understood; send application/json")
     try:
-        return orjson.loads(await request.body() or b"{}")
+        return orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
         raise BadJson(f"the body is not JSON: {error}") from error
 

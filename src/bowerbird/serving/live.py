@@ -156,17 +156,19 @@ class LiveWorkspace:
             StorageError: the disk refused; nothing was taken.
         """
         edition, now = self.edition, self.now
-        clerk = Clerk(edition.release.row_of, now, max(clock.now(), now) + FUTURE_US)
+        # from the build's time, not from the newest event's: or each batch could move the server a day ahead
+        latest = max(clock.now(), edition.release.as_of) + FUTURE_US
+        clerk = Clerk(edition.release.row_of, now, latest)
         arrivals = clerk.checked(rows)
         accepted = self._log.append(arrivals.events)
         with self._guard:
             self._follow()
-        charged = self._charged(arrivals.events)
+        charged = self._charged(arrivals.events, edition.release)
         rejected: list[Rejection] = list(arrivals.rejected)
         duplicates = len(rows) - len(rejected) - accepted
         return EventsReply(accepted=accepted, duplicates=duplicates, rejected=rejected, charged=charged)
 
-    def _charged(self, events: Events) -> float:
+    def _charged(self, events: Events, release: Release) -> float:
         clicks = events.table.filter(
             pc.and_(
                 pc.equal(events.table.column("action"), "click"),
@@ -174,7 +176,7 @@ class LiveWorkspace:
             )
         )
         columns = [clicks.column(name).to_pylist() for name in ("request_id", "item_id", "at")]
-        release, ledger = self.edition.release, self.workspace.ledger
+        ledger = self.workspace.ledger
         return sum(
             ledger.click(request_id, item_id, at)
             for request_id, item_id, at in zip(*columns, strict=True)

@@ -67,7 +67,8 @@ def looking_routes(live: LiveWorkspace, crew: Crew) -> APIRouter:
 
     @router.get("/items/{item_id:path}/image", summary="An item's picture, as it was imported.")
     async def image(item_id: str, request: Request) -> Response:
-        name = live.edition.release.items[live.edition.release.item_row(item_id)].image
+        release = live.edition.release  # read once: a reload may swap it meanwhile
+        name = await crew.run(lambda: release.items[release.item_row(item_id)].image)
         if not name:
             raise NotFoundError(f"item {item_id!r} has no picture")
         tag = f'"{name}"'

@@ -162,7 +162,8 @@ def _surfaces(
 ) -> tuple[SurfaceOutcome, ...]:
     learn_from_past(whole, own, window, progress)
     ledger_file = own.state / "budgets.sqlite"
-    ledger_file.unlink(missing_ok=True)  # budgets of an earlier evaluation are not this one's
+    for old in own.state.glob(f"{ledger_file.name}*"):  # with its journal, which would bring its rows back
+        old.unlink()  # budgets of an earlier evaluation are not this one's
     answers = Answers(loaded_release(whole), whole.settings.surfaces, BudgetLedger(ledger_file))
     sampling = Sampling(options.cases, options.seed)
     return (

@@ -155,7 +155,8 @@ class _Intake:
         self._created = 0
         self._known = set(bench.catalogue.items().vocabulary.ids)
         self._items: list[pa.Table] = []
-        number = len(list(bench.layout.reports.glob("rejected-*.csv"))) + 1
+        numbers = [int(path.stem.split("-")[1]) for path in bench.layout.reports.glob("rejected-[0-9]*.csv")]
+        number = max(numbers, default=0) + 1  # not their count: a report that was removed leaves a gap
         self._made_of_events = bench.layout.state / MADE_OF_EVENTS
         self._path = bench.layout.reports / f"rejected-{number:03d}.csv"
 

@@ -34,7 +34,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         with_ranker: False while the ranker itself is being trained.
 
     Raises:
-        NotReadyError: nothing was built yet.
+        NotReadyError: nothing was built yet, or items were imported since.
     """
     require_built(bench)
     cards = _cards(bench)
@@ -63,9 +63,10 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         logical_time=bench.log.logical_time,
         lacks=_lacks(bench),
     )
-    if with_ranker and "ranker" in cards:
-        return release.with_scorer(_scorer(bench, release))
-    return release
+    if not with_ranker:
+        return release
+    _require_all_items(release)
+    return release.with_scorer(_scorer(bench, release)) if "ranker" in cards else release
 
 
 def require_built(bench: Workbench) -> None:
@@ -78,6 +79,24 @@ def require_built(bench: Workbench) -> None:
         raise NotReadyError(
             f"{bench.layout.root}: nothing is built yet; run `bowerbird build -w {bench.layout.root}`"
         )
+
+
+def _require_all_items(release: Release) -> None:
+    """Refuse what was built over fewer items than the catalogue has: its rows would not line up.
+
+    Raises:
+        NotReadyError: items were imported after the build.
+    """
+    sizes = {f"{space}_index": len(index) for space, index in release.indexes.items()}
+    if release.lexical is not None:
+        sizes["lexical"] = len(release.lexical)
+    if release.interests is not None:
+        sizes["item_interests"] = release.interests.items
+    for name, size in sizes.items():
+        if size != len(release.items):
+            raise NotReadyError(
+                f"{name} covers {size:,} items, the catalogue has {len(release.items):,}; run `bowerbird build`"
+            )
 
 
 def _cards(bench: Workbench) -> dict[str, SignalCard]:

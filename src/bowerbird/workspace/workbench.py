@@ -113,8 +113,15 @@ class Workbench:
         return self.signals.card(name) is not None or self.models.card(name) is not None
 
     def inputs(self) -> dict[str, str]:
-        """Versions of what builds read: the catalogue and the events."""
-        return {"catalogue": self.catalogue.fingerprint(), "events": self.log.fingerprint(self._as_of)}
+        """Versions of what builds read: the catalogue and the events.
+
+        A time that was asked for counts too: the same events are older a month later, and states, decays
+        and recency change with no new event.
+        """
+        events = self.log.fingerprint(self._as_of)
+        if self._as_of is not None:
+            events += f"@{self._as_of}"
+        return {"catalogue": self.catalogue.fingerprint(), "events": events}
 
     def card(
         self,
