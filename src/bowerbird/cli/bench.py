@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 
 NEXT_ITEM_MODELS = "pop,itemknn,itemknn-recency,ease,ease-recency,seqknn,ials"
+NO_TERMINAL_WIDTH = 240
 COLLABORATIVE_MODELS = "pop,itemknn,ease,ials"
 
 Events = Annotated[
@@ -182,4 +183,8 @@ def _show(report: BenchReport, json: Path | None) -> None:
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         json.write_text(report.to_json() + "\n", encoding="utf-8")
-    Console().print(report.render())
+    console = Console()
+    if console.is_terminal:
+        console.print(report.render(console.width))
+    else:  # a file or a pipe has no width: nothing is left out
+        Console(width=NO_TERMINAL_WIDTH).print(report.render())

@@ -140,33 +140,69 @@ class BenchReport:
                 "expected finite numbers, check the metric of that model"
             ) from error
 
-    def render(self) -> Table:
-        """The report as a table: a line per model, ``mean ± sd (se)`` per metric."""
+    def render(self, width: int | None = None) -> Table:
+        """The report as a table: a line per model, ``mean ± sd (se)`` per metric.
+
+        Args:
+            width: characters a line may have; metrics that do not fit are left out from the right
+                and named below. All are shown when None.
+        """
         title = (
             f"{self.task} · {self.protocol} · {self.data.users:,} users, {self.data.items:,} items, "
             f"{self.data.events:,} events · data {self.data.hash}"
         )
         notes = "; ".join(self.notes)
         caption = f"mean ± sd over seeds (se over users) · {self.machine} · commit {self.commit}"
-        table = Table(title=title, caption=escape(f"{notes}\n{caption}" if notes else caption))
-        table.add_column("model", no_wrap=True)
         names = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+        shown = self._fitting(names, width)
+        if len(shown) < len(names):
+            caption += f"\nnot shown, in --json: {', '.join(names[len(shown) :])}"
+        table = Table(
+            box=None,
+            pad_edge=False,
+            header_style="bold",
+            title=title,
+            caption=escape(f"{notes}\n{caption}" if notes else caption),
+        )
+        table.add_column("model", no_wrap=True)
+        names = shown
         for name in [*names, "cpu s", "peak MB"]:
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:
             cells = [_cell(row.metrics.get(name)) for name in names]
             table.add_row(escape(row.model), *cells, f"{row.cpu_seconds:,.2f}", f"{row.peak_mb:,.0f}")
         return table
+
+    def _fitting(self, names: list[str], width: int | None) -> list[str]:
+        """The first metrics whose columns fit beside the model's name and its cost."""
+        if width is None:
+            return names
+        margin = 2  # between columns
+        used = max([5, *(len(row.model) for row in self.rows)]) + margin
+        used += max([5, *(len(f"{row.cpu_seconds:,.2f}") for row in self.rows)]) + margin
+        used += max([7, *(len(f"{row.peak_mb:,.0f}") for row in self.rows)]) + margin
+        for place, name in enumerate(names):
+            cells = [len(_cell(row.metrics.get(name))) for row in self.rows]
+            used += max([len(name), *cells]) + margin
+            if used > width and place > 0:
+                return names[:place]
+        return names
 
 
 def _cell(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     digits = 4 if abs(estimate.mean) < 10 else 1
-    text = f"{estimate.mean:,.{digits}f}"
+    text = _short(estimate.mean, digits)
     if estimate.sd:  # one seed has none, and a model without randomness has zero
-        text += f" ± {estimate.sd:,.{digits}f}"
-    return text if estimate.se is None else f"{text} ({estimate.se:,.{digits}f})"
+        text += f" ± {_short(estimate.sd, digits)}"
+    return text if estimate.se is None else f"{text} ({_short(estimate.se, digits)})"
+
+
+def _short(value: float, digits: int) -> str:
+    """A number without the zero before its point: the tables of this field are written so."""
+    text = f"{value:,.{digits}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def machine_description(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -71,7 +71,7 @@ def test_the_table_shows_mean_sd_and_se():
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(_report().render())
     text = console.export_text()
-    assert "0.6000 ± 0.1414 (0.0100)" in text
+    assert ".6000 ± .1414 (.0100)" in text
     assert "seen out" in text
 
 
@@ -94,3 +94,14 @@ def test_the_machine_is_described_without_its_name(tmp_path: Path):
 def test_the_commit_outside_a_checkout_is_unknown(tmp_path: Path):
     assert checkout_commit(tmp_path) == "unknown"
     assert checkout_commit(tmp_path / "absent") == "unknown"
+
+
+def test_a_narrow_table_leaves_out_metrics_from_the_right_and_names_them() -> None:
+    estimate = Estimate((0.1234,))
+    names = ("hr@10", "ndcg@10", "coverage@10")
+    row = BenchRow("pop", dict.fromkeys(names, estimate), 1.0, 10.0)
+    report = BenchReport("t", "p", BenchData(0, 0, 0, ""), "", "", [row])
+    narrow, wide = report.render(34), report.render()
+    assert [column.header for column in narrow.columns] == ["model", "hr@10", "cpu s", "peak MB"]
+    assert "ndcg@10, coverage@10" in str(narrow.caption)
+    assert len(wide.columns) == 3 + len(names)
