@@ -63,7 +63,7 @@ def homefeed_cases(release: Release, window: HeldOut) -> list[Case]:
 
 
 def next_cases(release: Release, window: HeldOut, surface: str, eligible: str, seed: int) -> list[Case]:
-    """A positive event as the anchor; the target is the person's next one, of another item, within a day.
+    """A positive event as the anchor; the target is the person's next one, of another item, later within a day.
 
     One pair per person, drawn by the seed. The request is made just after the anchor's event.
 
@@ -101,7 +101,8 @@ def _pairs(
     changes = np.flatnonzero(steps.rows[1:] != steps.rows[:-1])
     for place in (changes if within_us is not None else changes[-1:]).tolist():
         at, target = int(steps.at[place]), int(steps.rows[place + 1])
-        near = within_us is None or int(steps.at[place + 1]) - at <= within_us
+        # at an equal time (data that knows only days) a request just after the anchor has seen the target
+        near = within_us is None or 0 < int(steps.at[place + 1]) - at <= within_us
         if near and release.eligible(eligible, at + 1)[target]:
             yield int(steps.rows[place]), at, target
 

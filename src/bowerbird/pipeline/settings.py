@@ -42,7 +42,7 @@ class SurfaceSettings(Settings):
     n: Annotated[int, Field(ge=1, le=500)] = 25
     """Slate length when the request names none."""
     eligible: Literal["organic", "products", "ads", "all"] = "organic"
-    """Which items may appear: everything but ads, items with a price, running ads, or everything."""
+    """Which items may appear: everything but ads, items with a price, ads, or everything."""
     sources: dict[str, SourceSettings]
     """Source plugins and their quotas."""
     filters: tuple[str, ...] = ("excluded", "hidden")
@@ -52,7 +52,7 @@ class SurfaceSettings(Settings):
     diversity: DiversitySettings = DiversitySettings()
     """How the slate spreads."""
     needs: tuple[Literal["user", "item", "query", "image"], ...] = ()
-    """What a request must carry; one of ``query`` and ``image`` is enough where both are named."""
+    """What a request must carry; one of ``item``, ``query`` and ``image`` is enough where several are named."""
 
     @field_validator("value")
     @classmethod

@@ -101,10 +101,11 @@ def _encoded(
     def write() -> None:
         if waiting:
             kept = [name for part in waiting for name in part[0]]
-            cache.append(kept, np.concatenate([part[1] for part in waiting]))
             bytes_of = [part[2] for part in waiting if part[2] is not None]
             if bytes_of:
                 hashes.append(kept, np.concatenate(bytes_of))
+            # last: what has a vector is never encoded again, so a kill in between must leave none
+            cache.append(kept, np.concatenate([part[1] for part in waiting]))
             waiting.clear()
 
     bench.progress.start(task, len(names))

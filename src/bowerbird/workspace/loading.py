@@ -88,6 +88,8 @@ def _require_all_items(release: Release) -> None:
         NotReadyError: items were imported after the build.
     """
     sizes = {f"{space}_index": len(index) for space, index in release.indexes.items()}
+    if release.cooccurrence is not None:
+        sizes["cooccurrence"] = release.cooccurrence.items
     if release.lexical is not None:
         sizes["lexical"] = len(release.lexical)
     if release.interests is not None:
@@ -112,12 +114,7 @@ def _version(cards: dict) -> str:
 def _cooccurrence(bench: Workbench) -> SequentialCooccurrence | None:
     if bench.models.card("cooccurrence") is None:
         return None
-    table = SequentialCooccurrence.load(bench.models.directory("cooccurrence") / "cooccurrence.npz")
-    if table.items != len(bench.items):
-        raise NotReadyError(
-            f"cooccurrence covers {table.items:,} items, the catalogue has {len(bench.items):,}; run `bowerbird build`"
-        )
-    return table
+    return SequentialCooccurrence.load(bench.models.directory("cooccurrence") / "cooccurrence.npz")
 
 
 def _lexical(bench: Workbench) -> LexicalIndex | None:

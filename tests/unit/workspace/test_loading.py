@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bowerbird.errors import NotReadyError
+from bowerbird.errors import InputError, NotReadyError
 from bowerbird.workspace import Workspace
 from bowerbird.workspace.loading import loaded_release
 
@@ -35,6 +35,12 @@ def test_items_imported_after_the_build_are_asked_for_a_build(shop: Workspace, t
         loaded_release(shop.workbench())
     shop.build(["lexical"])
     assert len(loaded_release(shop.workbench()).items) == 5
+
+
+def test_a_workspace_is_not_made_over_a_file(tmp_path: Path):
+    (tmp_path / "shop").write_text("a file")
+    with pytest.raises(InputError, match="a file is in the way"):
+        Workspace.create(tmp_path / "shop")
 
 
 def test_nothing_built_is_said(tmp_path: Path):
