@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from bowerbird.datasets.openmoji import CREDIT, openmoji_catalogue
+from bowerbird.errors import InputError
 from bowerbird.simulation.settings import WorldSettings
 from bowerbird.simulation.world import make_world
 from bowerbird.stores.atomic import write_atomically
@@ -31,14 +32,20 @@ def demo_workspace(
         progress: shows drawing, simulating and importing.
 
     Raises:
+        InputError: the directory holds the demo of other settings.
         MissingDependencyError: the artwork is not installed.
         BusyError: another process holds the workspace.
     """
     world_settings = settings or WorldSettings()
     workspace = Workspace.create(path, simulated=True, credit=CREDIT)
     done = workspace.layout.state / IMPORTED
-    if done.exists() and json.loads(done.read_text())["world"] == world_settings.fingerprint():
-        return workspace
+    if done.exists():
+        if json.loads(done.read_text(encoding="utf-8"))["world"] == world_settings.fingerprint():
+            return workspace
+        raise InputError(
+            f"{path}: holds the demo of another world (other seed or dials); name a new directory: two worlds in one "
+            "workspace would have one truth for the people of both"
+        )
     progress.start("draw pictures", None)
     catalogue = openmoji_catalogue()
     progress.finish(f"{len(catalogue):,} items")
