@@ -21,7 +21,7 @@ from bowerbird.training.ranker import examples
 GROWTH_QUESTION = "Who comes back by themselves within seven days?"
 ADS_QUESTION = "Which shown ads are clicked, and with what probability?"
 LEAST_CLICKS = 5
-ADS_REQUESTS = 100
+ADS_REQUESTS = 40
 """Requests whose latency is measured."""
 PLAN_BUDGET = 20
 
