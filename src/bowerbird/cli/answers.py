@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from bowerbird.cli.display import console, plain
+from bowerbird.cli.display import console, plain, visible
 from bowerbird.clock import format_time
 from bowerbird.pipeline.release import Release
 from bowerbird.records.slate import NotificationPlan, Slate, SlateEntry
@@ -16,7 +17,9 @@ SHOWN_DROPS = 5
 
 def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
     """Print a slate; with ``explain`` also why, what was dropped and what each stage did."""
-    console.print(f"[bold]{slate.surface}[/bold]{_as_of(slate.as_of, release)}  request {slate.request_id}")
+    console.print(
+        Text.assemble((slate.surface, "bold"), f"{_as_of(slate.as_of, release)}  request {slate.request_id}")
+    )
     table = Table(box=None, header_style="bold")
     columns = ["#", "item", "title", "category", "score"]
     prices = [_price(entry, slate.surface, release) for entry in slate.entries]
@@ -30,20 +33,20 @@ def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
         item = release.items[release.item_row(entry.item_id)]
         cells = [
             str(entry.position + 1),
-            entry.item_id,
-            item.title or "",
-            item.category or "",
+            visible(entry.item_id),
+            visible(item.title or ""),
+            visible(item.category or ""),
             f"{entry.score:.4f}",
         ]
         if "price" in columns:
             cells.append(price)
         why = [f"{one.source}" + (f" of {one.because_of}" if one.because_of else "") for one in entry.because]
-        table.add_row(*cells, ", ".join(why))
+        table.add_row(*cells, visible(", ".join(why)))
     console.print(table, highlight=False)
     if not slate.entries:
         console.print("Nothing to show.")
     for note in slate.notes:
-        console.print(f"Note: {note}", highlight=False)
+        console.print(f"Note: {visible(note)}", highlight=False)
     if explain:
         _show_explanation(slate, release)
 
@@ -66,20 +69,20 @@ def _price(entry: SlateEntry, surface: str, release: Release) -> str:
 
 
 def _show_explanation(slate: Slate, release: Release) -> None:
-    console.print("\n[bold]Scores[/bold]: the terms add up")
+    console.print(Text.assemble("\n", ("Scores", "bold"), ": the terms add up"))
     for entry in slate.entries:
         terms = "  ".join(f"{name} {value:+.4f}" for name, value in entry.terms.items())
-        console.print(f"  {entry.item_id}: {entry.score:.4f} = {terms}", highlight=False)
+        console.print(f"  {visible(entry.item_id)}: {entry.score:.4f} = {terms}", highlight=False)
     if slate.dropped:
-        console.print("\n[bold]Dropped[/bold]")
+        console.print("\nDropped", style="bold")
         for drop in slate.dropped:
             names = release.items.vocabulary.names(drop.rows[:SHOWN_DROPS])
             more = f" and {len(drop.rows) - SHOWN_DROPS} more" if len(drop.rows) > SHOWN_DROPS else ""
             console.print(
-                f"  {len(drop.rows)} by {drop.stage}: {drop.reason}: {', '.join(names)}{more}",
+                f"  {len(drop.rows)} by {drop.stage}: {drop.reason}: {visible(', '.join(names))}{more}",
                 highlight=False,
             )
-    console.print("\n[bold]Stages[/bold]")
+    console.print("\nStages", style="bold")
     table = Table(box=None, header_style="bold")
     for column in ("stage", "in", "out", "ms", "note"):
         table.add_column(column, justify="left" if column in ("stage", "note") else "right")
@@ -103,17 +106,25 @@ def explained(slate: Slate, release: Release) -> dict[str, Any]:
 def show_plan(plan: NotificationPlan, release: Release) -> None:
     """Print whom to notify and what became of the others."""
     console.print(
-        f"[bold]growth[/bold]{_as_of(plan.as_of, release)}: {len(plan.notifications)} of {plan.budget} notifications,"
-        f" {plan.considered:,} people considered"
+        Text.assemble(
+            ("growth", "bold"),
+            f"{_as_of(plan.as_of, release)}: {len(plan.notifications)} of {plan.budget} notifications,",
+            f" {plan.considered:,} people considered",
+        )
     )
     table = Table(box=None, header_style="bold")
     for column in ("person", "state", "returns alone", "responds", "gain", "items"):
         table.add_column(column, justify="left" if column in ("person", "state", "items") else "right")
     for one in plan.notifications:
-        cells = (f"{one.p_return:.0%}", f"{one.p_response:.0%}", f"{one.gain:.3f}", " ".join(one.item_ids))
-        table.add_row(one.user_id, one.state, *cells)
+        cells = (
+            f"{one.p_return:.0%}",
+            f"{one.p_response:.0%}",
+            f"{one.gain:.3f}",
+            visible(" ".join(one.item_ids)),
+        )
+        table.add_row(visible(one.user_id), one.state, *cells)
     console.print(table, highlight=False)
     for reason, count in plan.held_back.items():
         console.print(f"Held back: {count:,} {reason}", highlight=False)
     for note in plan.notes:
-        console.print(f"Note: {note}", highlight=False)
+        console.print(f"Note: {visible(note)}", highlight=False)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import sys
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,23 @@ from rich.progress import (
 )
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
-console = Console()
-errors = Console(stderr=True)
+TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of what follows them."""
+
+console = Console(markup=False, emoji=False)  # titles and ids hold brackets and colons that mean themselves
+errors = Console(stderr=True, markup=False, emoji=False)
+
+
+def visible(text: str) -> str:
+    """A title or an id without characters that steer a terminal or turn the direction of its line.
+
+    Example:
+        >>> visible("lamp" + chr(27) + "[2J") == "lamp" + chr(0xFFFD) + "[2J"
+        True
+    """
+    return "".join(
+        "\ufffd" if unicodedata.category(one) in ("Cc", "Cs") or one in TURNS else one for one in text
+    )
 
 
 class BarProgress:

@@ -26,6 +26,9 @@ SetOption = Annotated[
     typer.Option("--set", help="Override a setting: section.field=value. Repeatable.", show_default=False),
 ]
 
+YEAR_10000_US = 253_402_300_800_000_000
+"""No time an option gives is at or after it."""
+
 
 def workspace_directory(given: Path | None) -> Path:
     """The directory a command works in."""
@@ -51,7 +54,17 @@ def opened(given: Path | None, overrides: list[str] | None = None) -> Workspace:
 
 
 def time_or_none(text: str | None) -> int | None:
-    """A time an option gave, in microseconds."""
-    from bowerbird.clock import parse_time
+    """A time an option gave, in microseconds.
 
-    return parse_time(text) if text is not None else None
+    Raises:
+        InputError: it is not understood, before 1970 or after the year 9999.
+    """
+    from bowerbird.clock import parse_time
+    from bowerbird.errors import InputError
+
+    if text is None:
+        return None
+    at = parse_time(text)
+    if not 0 <= at < YEAR_10000_US:
+        raise InputError(f"time {text[:40]!r} is not between the years 1970 and 9999")
+    return at

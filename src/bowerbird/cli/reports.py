@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from bowerbird.cli.display import console
 from bowerbird.evaluation.outcome import Evaluation
@@ -15,8 +16,11 @@ def show_evaluation(found: Evaluation, page: Path) -> None:
     """Print what is there, each signal, each surface, the truth, and where the page is."""
     people = "simulated people" if found.simulated else "people"
     console.print(
-        f"\n[bold]{found.workspace}[/bold]: {found.items:,} items, {found.people:,} {people}, {found.events:,} events",
-        highlight=False,
+        Text.assemble(
+            "\n",
+            (found.workspace, "bold"),
+            f": {found.items:,} items, {found.people:,} {people}, {found.events:,} events",
+        )
     )
     _show_signals(found)
     _show_surfaces(found)

@@ -142,7 +142,7 @@ class Pipeline:
         has = {
             "user": request.user_id,
             "item": request.item_id,
-            "query": request.query,
+            "query": (request.query or "").strip() or None,  # blank words ask for nothing
             "image": request.image,
         }
         needs = self.settings.needs

@@ -4,6 +4,7 @@
 what happened                          status  ``error``
 =====================================  ======  ==================
 the body is no JSON                    400     ``bad_json``
+the caller hung up while sending       400     ``bad_request``, read by nobody
 no or a wrong API key                  401     ``unauthorised``
 the key may not do this                403     ``forbidden``
 NotFoundError, an unknown route        404     ``not_found``
@@ -26,6 +27,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from bowerbird.errors import (
@@ -66,6 +68,7 @@ def install_failures(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_field)
     app.add_exception_handler(ValidationError, _wrong_field)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _hung_up)
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -108,6 +111,10 @@ async def _http(_: Request, error: Exception) -> Response:
         else "there is nothing at this address; /openapi.json lists what there is"
     )
     return reply_failure(status, _OF_STATUS.get(status, "bad_request"), message, error.headers)
+
+
+async def _hung_up(_: Request, __: Exception) -> Response:
+    return reply_failure(400, "bad_request", "the body ended before it was whole")
 
 
 async def _unforeseen(_: Request, error: Exception) -> Response:

@@ -138,6 +138,19 @@ def test_a_build_of_the_text_index_answers_search(shop):
     assert "Stages" in table
 
 
+def test_brackets_in_titles_are_shown_and_what_steers_a_terminal_is_not(tmp_path):
+    shop, items = str(tmp_path / "shop"), tmp_path / "odd.csv"
+    items.write_text("item_id,title\n[/red],cup [sale] \x1b[2J\u202e :smile:\n")
+    Workspace.create(tmp_path / "shop")
+    assert runner.invoke(app, ["import", "items", str(items), "-w", shop]).exit_code == 0
+    assert runner.invoke(app, ["build", "lexical", "-w", shop]).exit_code == 0
+    done = runner.invoke(app, ["ask", "search", "cup", "--explain", "-w", shop], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert "[/red]" in done.stdout
+    assert "cup [sale] \ufffd[2J\ufffd :smile:" in done.stdout
+    assert "\x1b[2J" not in done.stdout
+
+
 def test_plugins_are_listed_for_people_and_machines():
     listed = json.loads(runner.invoke(app, ["plugins", "--json"]).stdout)
     assert "minilm-l6" in listed["encoders"]
@@ -169,6 +182,12 @@ def test_a_time_is_optional_and_read_as_utc():
     assert time_or_none("1970-01-02") == 86_400 * 1_000_000
     with pytest.raises(InputError, match="time 'soon' is not understood"):
         time_or_none("soon")
+
+
+@pytest.mark.parametrize("extreme", ["9" * 19, "9" * 400, "253402300800", "-10000", "0001-01-01"])
+def test_a_time_nothing_can_stand_at_is_refused(extreme):
+    with pytest.raises(InputError, match=r"is not between the years 1970 and 9999|is not understood"):
+        time_or_none(extreme)
 
 
 def test_every_error_of_a_command_is_of_the_tree():

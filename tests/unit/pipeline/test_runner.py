@@ -107,6 +107,12 @@ def test_a_request_without_what_is_needed_is_refused(small):
         Pipeline("homefeed", surface(needs=("item", "query")), small).answer(ask(small))
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_blank_words_are_no_query(small, blank):
+    with pytest.raises(InputError, match="the request has no query; give --query"):
+        Pipeline("homefeed", surface(needs=("query",)), small).answer(ask(small, query=blank))
+
+
 def test_an_empty_catalogue_says_what_to_import(small):
     empty = replace(small, items=Items(pa.table({"item_id": pa.array([], pa.string())})))
     with pytest.raises(NotReadyError, match="the catalogue is empty; run `bowerbird import items FILE`"):
