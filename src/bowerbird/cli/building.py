@@ -76,19 +76,19 @@ def signals(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> N
         typer.echo("Nothing is built yet; run `bowerbird build`.")
         return
     table = Table(box=None, header_style="bold")
-    for column in ("signal", "kind", "of", "version", "rows", "coverage", "as of", "space", "made from"):
-        table.add_column(column, overflow="fold")
+    for column in ("signal", "of", "rows", "coverage", "as of", "version"):
+        table.add_column(column, no_wrap=True, justify="right" if column in ("rows", "coverage") else "left")
+    table.add_column("space; made from", overflow="fold")
     for card in cards:
+        made_from = ", ".join(card.inputs)
         table.add_row(
             card.name,
-            card.kind,
             card.entity,
-            card.version[:8],
             f"{card.rows:,}",
             f"{card.coverage:.0%}",
-            format_time(card.as_of),
-            card.space.key if card.space else "",
-            ", ".join(card.inputs),
+            format_time(card.as_of)[:10] if card.as_of else "",
+            card.version[:8],
+            f"{card.space.key}; {made_from}" if card.space else made_from,
         )
     console.print(table, highlight=False)
 

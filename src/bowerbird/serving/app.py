@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bowerbird
 from bowerbird.serving.asking import FAILURES, BadJson, asking_routes, bad_json, read_json
-from bowerbird.serving.auth import Guard, KeyRing
+from bowerbird.serving.auth import Guard, KeyRing, SameSite
 from bowerbird.serving.explanations import KeptSlates
 from bowerbird.serving.failures import install_failures
 from bowerbird.serving.ingest import batch_of
@@ -101,6 +101,7 @@ def _front(settings: ServingSettings, keys: KeyRing | None, telltale: Telltale) 
         front.append(
             Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
         )
+    front.append(Middleware(SameSite))
     if settings.require_key:
         front.append(Middleware(Guard, ring=keys or KeyRing(())))
     buckets = TokenBuckets(settings.rate_per_s, settings.rate_burst)

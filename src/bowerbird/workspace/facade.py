@@ -224,8 +224,9 @@ class Workspace:
         return self.answers.growth.plan(budget, self.answers.release.as_of if as_of is None else as_of)
 
     def signals(self) -> list[SignalCard]:
-        """What is live: every signal with version, coverage and time; models are not among them."""
-        return self.workbench().signals.cards()
+        """What is live: every signal and model with version, coverage and time."""
+        bench = self.workbench()
+        return [*bench.signals.cards(), *bench.models.cards()]
 
 
 def live_card(bench: Workbench):

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from bowerbird.errors import SettingsError
-from bowerbird.serving.auth import ApiKey, KeyRing, keys_of, needed_scope, presented_key
+from bowerbird.serving.auth import ApiKey, KeyRing, SameSite, keys_of, needed_scope, presented_key
 
 KEY = "a-key-of-enough-length"
 
@@ -76,3 +81,17 @@ def test_a_key_comes_as_bearer_or_in_its_own_header():
 )
 def test_a_path_that_is_not_named_open_needs_a_key(path, needed):
     assert needed_scope(path) == needed
+
+
+def test_another_web_site_cannot_make_a_browser_ask():
+    async def answered(request):
+        return PlainTextResponse("here")
+
+    app = Starlette(
+        routes=[Route("/v1/reload", answered, methods=["POST"])], middleware=[Middleware(SameSite)]
+    )
+    client = TestClient(app)
+    assert client.post("/v1/reload").status_code == 200
+    assert client.post("/v1/reload", headers={"sec-fetch-site": "same-origin"}).status_code == 200
+    refused = client.post("/v1/reload", headers={"sec-fetch-site": "cross-site"})
+    assert (refused.status_code, refused.json()["error"]) == (403, "cross_site")
