@@ -42,7 +42,7 @@ def demo(
 
 def evaluate(
     days: Annotated[float, typer.Option(min=0.1, help="Length of the test, days.")] = 7.0,
-    cases: Annotated[int, typer.Option(min=1, help="Most requests per surface.")] = 250,
+    cases: Annotated[int, typer.Option(min=1, help="Most requests per surface.")] = 200,
     workspace: WorkspaceOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,

@@ -37,7 +37,7 @@ METRICS = {
 class Sampling:
     """How much is asked."""
 
-    cases: int = 300
+    cases: int = 200
     """Most requests per surface, one per person."""
     seed: int = 7
     """Of the draw of requests, of the random baseline and of the intervals."""

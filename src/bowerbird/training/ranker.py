@@ -32,7 +32,7 @@ from bowerbird.training.tree_graph import tree_graph
 
 SHARES = (0.70, 0.85)
 """Trees see requests before the first quantile of time, calibration those up to the second."""
-MOST_REQUESTS = (7_000, 2_500, 2_500)
+MOST_REQUESTS = (5_000, 2_000, 2_000)
 """Requests drawn from each part; more add minutes and little."""
 LEAST_POSITIVES = 30
 """An action with fewer positives in training is not predicted."""

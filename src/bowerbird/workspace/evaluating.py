@@ -47,9 +47,9 @@ class EvaluationOptions:
 
     days: float = 7.0
     """Length of the test, where the log has times."""
-    cases: int = 250
+    cases: int = 200
     """Most requests per surface."""
-    truth_people: int = 300
+    truth_people: int = 250
     """People whose slates are held against the truth, where it is known."""
     seed: int = 7
 
