@@ -13,8 +13,8 @@ from bowerbird.retrieval.nearest import Silent
 from bowerbird.retrieval.source import Holdings, Source, best_allowed
 from bowerbird.signals.aggregates import EventCounts
 
-RECENT_STEPS = 50
-"""Steps of a history the co-occurrence source reads; older ones weigh below 1e-7."""
+RECENT_STEPS = 20
+"""Steps of a history the co-occurrence source reads; older ones weigh below a thousandth."""
 TRENDING_HALF_LIFE_HOURS = 72.0
 FRESH_DAYS = 14
 
