@@ -183,8 +183,7 @@ class Pipeline:
         self, context: Context, candidates: Candidates
     ) -> tuple[Candidates, dict[str, Float32[np.ndarray, "n"]], tuple[str, ...], tuple[str, ...]]:
         weights = dict(self.settings.value)
-        declared = {name: source.weight for name, source in self.settings.sources.items()}
-        columns = {"retrieval": reciprocal_rank_fusion(candidates, declared)}
+        columns: dict[str, Float32[np.ndarray, "n"]] = {}
         scorer = self.release.scorer
         actions: tuple[str, ...] = ()
         notes: tuple[str, ...] = ()
@@ -199,7 +198,10 @@ class Pipeline:
         elif any(name != "retrieval" for name in weights):
             weights = {"retrieval": 1.0}
             notes = ("no ranker: ordered by the retrieval score (reciprocal rank fusion of the sources)",)
-        known = {name: weight for name, weight in weights.items() if name == "retrieval" or name in columns}
+        if "retrieval" in weights:
+            declared = {name: source.weight for name, source in self.settings.sources.items()}
+            columns["retrieval"] = reciprocal_rank_fusion(candidates, declared)
+        known = {name: weight for name, weight in weights.items() if name in columns}
         scored = candidates.with_scores(**columns)
         terms = value_terms(scored, known)
         value = np.stack(list(terms.values())).sum(axis=0, dtype=np.float64).astype(np.float32)

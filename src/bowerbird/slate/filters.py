@@ -50,25 +50,25 @@ def excluded(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool
     rows = [facts.row_of[name] for name in context.request.exclude if name in facts.row_of]
     if context.anchor_row >= 0:
         rows.append(context.anchor_row)
-    return np.isin(candidates.rows, np.array(rows, dtype=np.int32))
+    return np.isin(candidates.rows, np.array(rows, dtype=np.int32), kind="table")
 
 
 def seen(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The person already saved, bought or rated the item (or a near-duplicate of it)."""
     done = context.history.only(_FINAL).rows
-    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[done])
+    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[done], kind="table")
 
 
 def hidden(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The person asked not to see the item (or a near-duplicate of it)."""
-    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[context.hidden])
+    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[context.hidden], kind="table")
 
 
 def fatigued(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The item was shown several times lately and never responded to."""
     rows, times = np.unique(context.shown, return_counts=True)
     tired = rows[times >= FATIGUE_IMPRESSIONS]
-    return np.isin(candidates.rows, np.setdiff1d(tired, context.history.rows))
+    return np.isin(candidates.rows, np.setdiff1d(tired, context.history.rows), kind="table")
 
 
 def near_duplicate_of_anchor(
