@@ -24,11 +24,11 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from bowerbird.datasets.tables import read_table
-from bowerbird.evaluation.baselines.ease import inverse_of_gram
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.report import machine_description
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.randomness import generator
+from bowerbird.recommenders.ease import inverse_of_gram
+from bowerbird.recommenders.interactions import Interactions
 
 REGULARISATION = 100.0
 

@@ -16,7 +16,7 @@ from bowerbird.errors import NotFoundError, did_you_mean
 if TYPE_CHECKING:
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.evaluation.bench.report import BenchReport
-    from bowerbird.evaluation.interactions import Interactions
+    from bowerbird.recommenders.interactions import Interactions
 
 __all__ = ["app"]
 
@@ -135,8 +135,8 @@ def encode(
 
 def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
     from bowerbird.cli.display import BarProgress
-    from bowerbird.evaluation.baselines.recommender import recommender
     from bowerbird.evaluation.bench.fitting import BenchPlan
+    from bowerbird.recommenders.recommender import recommender
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     for name in names:
@@ -157,7 +157,7 @@ def _one_of(protocol: str | None, known: Iterable[str | None]) -> None:
 
 def _read(events: Path | None) -> Interactions:
     from bowerbird.datasets.tables import read_table
-    from bowerbird.evaluation.interactions import Interactions
+    from bowerbird.recommenders.interactions import Interactions
 
     if events is None:
         raise typer.BadParameter("missing; expected a file with user_id and item_id", param_hint="--events")
@@ -168,7 +168,7 @@ def _list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bowerbird.evaluation.baselines.recommender import recommender, recommender_names
+    from bowerbird.recommenders.recommender import recommender, recommender_names
 
     table = Table("model", "what it is", "seeds matter")
     for name in recommender_names():

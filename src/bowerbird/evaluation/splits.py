@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Int64, Shaped
 
 from bowerbird.errors import InputError
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.randomness import generator
+from bowerbird.recommenders.interactions import Interactions
 
 __all__ = [
     "Split",

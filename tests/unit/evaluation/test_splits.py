@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bowerbird.errors import InputError
 from bowerbird.evaluation import splits
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
 
 rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), min_size=4, max_size=60)
 

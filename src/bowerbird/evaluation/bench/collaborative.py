@@ -9,14 +9,14 @@ from jaxtyping import Int64
 from scipy import sparse
 
 from bowerbird.errors import InputError
-from bowerbird.evaluation.baselines.recommender import FittedRecommender
 from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
 from bowerbird.evaluation.bench.next_item import joined
 from bowerbird.evaluation.bench.ranking import Cases, ranked_lists
 from bowerbird.evaluation.bench.report import BenchData, BenchReport, checkout_commit, machine_description
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.evaluation.splits import Split, given_split, per_item_stratified, random_holdout
 from bowerbird.metrics import accuracy, catalogue
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import FittedRecommender
 
 __all__ = ["HeldOut", "collaborative_split", "held_out", "run_collaborative"]
 

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from bowerbird.errors import InputError
-from bowerbird.evaluation.baselines.recommender import FittedRecommender, Recommender, recommender
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.report import BenchRow, Estimate
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.metrics.uncertainty import standard_error
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import FittedRecommender, Recommender, recommender
 from bowerbird.telemetry import SILENT, Progress
 
 __all__ = ["BenchPlan", "Measurement", "chosen_models", "fitted_row"]

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Int32
 
 from bowerbird.errors import InputError, did_you_mean
-from bowerbird.evaluation.baselines.recommender import FittedRecommender
 from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
 from bowerbird.evaluation.bench.ranking import Cases, target_ranks
 from bowerbird.evaluation.bench.report import (
@@ -18,9 +17,10 @@ from bowerbird.evaluation.bench.report import (
     checkout_commit,
     machine_description,
 )
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.evaluation.splits import global_time, leave_one_out, warm_split
 from bowerbird.metrics import catalogue, target_rank
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import FittedRecommender
 
 __all__ = ["PROTOCOLS", "NextItemCases", "run_next_item", "successive_cases"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32, Int64
 
 from bowerbird.arrays import group_offsets, top_k_rows
-from bowerbird.evaluation.baselines.recommender import FittedRecommender, Histories
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import FittedRecommender, Histories
 
 __all__ = ["Cases", "ranked_lists", "target_ranks"]
 

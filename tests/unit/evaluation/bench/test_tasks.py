@@ -10,15 +10,15 @@ import pytest
 from jaxtyping import Float32
 
 from bowerbird.errors import InputError
-from bowerbird.evaluation.baselines.recommender import Histories
 from bowerbird.evaluation.bench.collaborative import collaborative_split, held_out, run_collaborative
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.fitting import BenchPlan
 from bowerbird.evaluation.bench.next_item import run_next_item, successive_cases
 from bowerbird.evaluation.bench.ranking import Cases, ranked_lists, target_ranks
-from bowerbird.evaluation.interactions import Interactions
 from bowerbird.evaluation.splits import leave_one_out
 from bowerbird.randomness import generator
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import Histories
 
 
 class Constant:

@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float32
 
-from bowerbird.evaluation.baselines.recommender import Histories
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import Histories
 from bowerbird.retrieval.cooccurrence import CooccurrenceSettings, SequentialCooccurrence
 
 __all__ = ["FittedSeqKnn", "SeqKnn", "plugin"]

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from bowerbird.errors import InputError
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
 
 
 def events(**columns: list[object]) -> Interactions:

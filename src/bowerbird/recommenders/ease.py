@@ -15,8 +15,8 @@ from scipy.linalg import lapack
 
 from bowerbird.config import Settings
 from bowerbird.errors import InputError
-from bowerbird.evaluation.baselines.recommender import Histories
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["Ease", "EaseSettings", "FittedEase", "bag", "inverse_of_gram", "memory_available", "recency"]
 

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from bowerbird import plugins
 from bowerbird.config import Settings
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
 from bowerbird.retrieval.cooccurrence import decayed_histories
 
 __all__ = ["FittedRecommender", "Histories", "Recommender", "recommender", "recommender_names"]

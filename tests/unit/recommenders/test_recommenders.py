@@ -12,13 +12,13 @@ from scipy import sparse
 
 from bowerbird.clock import DAY_US
 from bowerbird.errors import InputError, NotFoundError
-from bowerbird.evaluation.baselines.ease import Ease, EaseSettings, inverse_of_gram, memory_available
-from bowerbird.evaluation.baselines.ials import Ials, IalsSettings
-from bowerbird.evaluation.baselines.item_knn import ItemKnn, ItemKnnSettings
-from bowerbird.evaluation.baselines.popularity import Popularity, last_30_days
-from bowerbird.evaluation.baselines.recommender import Histories, Recommender, recommender, recommender_names
-from bowerbird.evaluation.baselines.seq_knn import SeqKnn
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.ease import Ease, EaseSettings, inverse_of_gram, memory_available
+from bowerbird.recommenders.ials import Ials, IalsSettings
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.item_knn import ItemKnn, ItemKnnSettings
+from bowerbird.recommenders.popularity import Popularity, last_30_days
+from bowerbird.recommenders.recommender import Histories, Recommender, recommender, recommender_names
+from bowerbird.recommenders.seq_knn import SeqKnn
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 
 ITEMS = 5

@@ -12,8 +12,8 @@ from pydantic import Field
 from bowerbird.clock import DAY_US
 from bowerbird.config import Settings
 from bowerbird.errors import InputError
-from bowerbird.evaluation.baselines.recommender import Histories
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["FittedPopularity", "Popularity", "PopularitySettings", "all_time", "last_30_days"]
 

@@ -11,8 +11,8 @@ from pydantic import Field
 from scipy import sparse
 
 from bowerbird.config import Settings
-from bowerbird.evaluation.baselines.recommender import Histories
-from bowerbird.evaluation.interactions import Interactions
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["FittedItemKnn", "ItemKnn", "ItemKnnSettings", "bag", "recency"]
 

@@ -1,1 +1,0 @@
-"""The baselines every board must carry, as plugins: Pop, ItemKNN, SeqKNN, EASE, iALS."""

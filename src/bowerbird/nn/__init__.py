@@ -1,0 +1,1 @@
+"""Networks: attention, ragged batches, embedding tables. Modules only; `training` fits them."""
