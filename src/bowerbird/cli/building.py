@@ -25,7 +25,8 @@ def init(directory: Annotated[Path, typer.Argument(help="Directory to make.")]) 
 
 def build(
     signal: Annotated[
-        list[str] | None, typer.Argument(help="Signals to build; all when none are named.")
+        list[str] | None,
+        typer.Argument(help="Signals, or the groups content, users, models; all when none are named."),
     ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Use only events before this time, e.g. 2026-01-31.")
@@ -36,7 +37,7 @@ def build(
 ) -> None:
     """Bring signals, indexes and models up to date; only what changed is redone.
 
-    Example: bowerbird build item_vector ranker
+    Example: bowerbird build content
     """
     from rich.table import Table
 

@@ -14,6 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from jaxtyping import Float32
+
 from bowerbird import plugins
 from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.records.signal import Space, Vectors
@@ -44,6 +47,9 @@ class EncodedChunk:
     """What was unusual about each picture; see :class:`~bowerbird.content.pictures.Picture`."""
     hashes: PictureHashes | None = None
     """Perceptual hashes of pictures, made from the same decoding; zero where a picture failed."""
+    lengths: Float32[np.ndarray, "row"] | None = None
+    """Length each vector had before it was brought to unit length, where the encoder has a classifier that
+    needs it (:meth:`~bowerbird.content.image_encoder.ImageEncoder.class_logits`)."""
 
 
 @runtime_checkable

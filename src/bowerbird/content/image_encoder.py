@@ -8,6 +8,7 @@ threads inside one run, and makes the result independent of the number of thread
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,7 @@ from bowerbird.content.pictures import LIMITS, Picture, PictureLimits, decoded, 
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Space, Vectors
 
-_REVISION = "1"
+_REVISION = "2"
 """Raised by hand when the graph or the preprocessing changes what a picture's vector is."""
 _BATCH = 4
 """Pictures in one run: larger batches are no faster on a processor and only hold more memory."""
@@ -50,7 +51,7 @@ class ImageEncoder:
     Example:
         >>> encoder = ImageEncoder(LITE0_VARIANT)
         >>> encoder.space.key
-        'image/efficientnet-lite0.1/1280/cosine'
+        'image/efficientnet-lite0.2/1280/cosine'
         >>> encoder.encode([b"not a picture"]).present.tolist()
         [False]
     """
@@ -94,10 +95,36 @@ class ImageEncoder:
         """
         yield from side_by_side(self._chunk, enumerate(chunks(raw, _BATCH)), self.threads)
 
-    def pixel_vectors(self, pixels: UInt8[np.ndarray, "item size size 3"]) -> Float32[np.ndarray, "item dim"]:
-        """Unit vectors of pictures that are already cut to the network's size."""
-        (vectors,) = self._session.run(["vector"], {"pixels": pixels})
-        return normalise(np.asarray(vectors))
+    def pixel_features(
+        self, pixels: UInt8[np.ndarray, "item size size 3"]
+    ) -> Float32[np.ndarray, "item dim"]:
+        """The network's features, not of unit length, of pictures that are already cut to its size."""
+        (features,) = self._session.run(["vector"], {"pixels": pixels})
+        return np.asarray(features)
+
+    def class_logits(
+        self, vectors: Vectors, lengths: Float32[np.ndarray, "row"]
+    ) -> Float32[np.ndarray, "row label"]:
+        """Scores of the 1000 ImageNet classes, from the vectors themselves: no picture is read again.
+
+        The classifier is linear in the feature, so with the feature's length l and unit vector v the
+        logits are ``l W v + b``. Rows that are absent give the bias alone.
+
+        Args:
+            vectors: of this encoder's space.
+            lengths: :attr:`~bowerbird.content.encoder.EncodedChunk.lengths` of the same rows.
+
+        Raises:
+            SpaceMismatchError: the vectors are another encoder's.
+        """
+        self.space.require(vectors.space, "class logits")
+        weight, bias = self._classifier
+        return (vectors.matrix @ weight.T) * lengths[:, None] + bias
+
+    @cached_property
+    def _classifier(self) -> tuple[Float32[np.ndarray, "label dim"], Float32[np.ndarray, "label"]]:
+        weights = self.variant.weights.read()
+        return weights["_fc.weight"], weights["_fc.bias"]
 
     def _chunk(self, numbered: tuple[int, list[bytes | None]]) -> EncodedChunk:
         number, files = numbered
@@ -113,16 +140,20 @@ class ImageEncoder:
                 failures.append(EncodingFailure(start + place, str(error)))
         matrix = np.zeros((len(files), VECTOR_DIM), dtype=np.float32)
         words = np.zeros((len(files), 10), dtype=np.uint64)
+        lengths = np.zeros(len(files), dtype=np.float32)
         present = np.zeros(len(files), dtype=bool)
         if pictures:
             rows = list(pictures)
             cut = np.stack([square(picture, self.variant.size) for picture in pictures.values()])
-            matrix[rows] = self.pixel_vectors(cut)
+            features = self.pixel_features(cut)
+            lengths[rows] = np.linalg.norm(features, axis=1)
+            matrix[rows] = normalise(features)
             words[rows] = picture_hashes(list(pictures.values())).words()
             present[rows] = True
         traits = tuple(pictures[place].traits if place in pictures else () for place in range(len(files)))
         vectors = Vectors(self.space, matrix, present)
-        return EncodedChunk(start, vectors, tuple(failures), traits, PictureHashes.from_words(words))
+        hashes = PictureHashes.from_words(words)
+        return EncodedChunk(start, vectors, tuple(failures), traits, hashes, lengths)
 
 
 def efficientnet_lite2(model_dir: Path | None = None, threads: int = 1) -> ImageEncoder:

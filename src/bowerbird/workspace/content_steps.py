@@ -29,6 +29,11 @@ HASH_SPACE = Space("picture_hash", "1", 80, "dot")
 """Perceptual hashes in the cache of vectors: ten 64-bit words as eighty bytes."""
 
 
+def length_space(space: Space) -> Space:
+    """Where the lengths of an encoder's features are cached, a number each; needed for its class logits."""
+    return Space(f"{space.name}_length", space.version, 1, "dot")
+
+
 def content_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """Steps over the catalogue, in order."""
     image, text = settings.content.image_encoder, settings.content.text_encoder
@@ -94,16 +99,17 @@ def _encoded(
     carries on where it was.
     """
     cache = VectorCache(bench.layout, encoder.space)
-    hashes = VectorCache(bench.layout, HASH_SPACE)
+    beside: dict[Space, VectorCache] = {}
     failed: dict[str, str] = {}
-    waiting: list[tuple[list[str], np.ndarray, np.ndarray | None]] = []
+    waiting: list[tuple[list[str], np.ndarray, dict[Space, np.ndarray]]] = []
 
     def write() -> None:
         if waiting:
             kept = [name for part in waiting for name in part[0]]
-            bytes_of = [part[2] for part in waiting if part[2] is not None]
-            if bytes_of:
-                hashes.append(kept, np.concatenate(bytes_of))
+            for space in waiting[0][2]:
+                if space not in beside:
+                    beside[space] = VectorCache(bench.layout, space)
+                beside[space].append(kept, np.concatenate([part[2][space] for part in waiting]))
             # last: what has a vector is never encoded again, so a kill in between must leave none
             cache.append(kept, np.concatenate([part[1] for part in waiting]))
             waiting.clear()
@@ -114,8 +120,12 @@ def _encoded(
         present = chunk.vectors.present
         failed.update({names[failure.position]: failure.reason for failure in chunk.failures})
         kept = [name for name, there in zip(here, present, strict=True) if there]
-        words = chunk.hashes.words()[present] if chunk.hashes is not None else None
-        waiting.append((kept, chunk.vectors.matrix[present], _as_bytes(words) if words is not None else None))
+        also: dict[Space, np.ndarray] = {}
+        if chunk.hashes is not None:
+            also[HASH_SPACE] = _as_bytes(chunk.hashes.words()[present])
+        if chunk.lengths is not None:
+            also[length_space(encoder.space)] = chunk.lengths[present][:, None]
+        waiting.append((kept, chunk.vectors.matrix[present], also))
         bench.progress.advance(len(here))
         if sum(len(part[0]) for part in waiting) >= KEEP_EVERY:
             write()

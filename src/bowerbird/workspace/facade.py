@@ -23,7 +23,7 @@ from bowerbird.workspace.importing import ImportOptions, ImportReport, import_da
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import StepResult, needed, run
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
-from bowerbird.workspace.steps import build_steps
+from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
 
 
@@ -120,7 +120,8 @@ class Workspace:
         """Bring signals, indexes and models up to date; only what changed is redone.
 
         Args:
-            wanted: signals to build with what they read; all when empty.
+            wanted: signals, or groups of them (``content``, ``users``, ``models``), to build with what they
+                read; all when empty.
             as_of: use only events before this time, microseconds UTC.
             progress: shows each step.
 
@@ -130,9 +131,10 @@ class Workspace:
         """
         with workspace_lock(self.layout, "build"):
             bench = self.workbench(as_of=as_of, progress=progress)
-            results = run(
-                needed(build_steps(self.settings), wanted), bench, bench.inputs(), live_card(bench), progress
-            )
+            groups = step_groups(self.settings)
+            steps = [step for group in groups.values() for step in group]
+            names = {group: [step.name for step in members] for group, members in groups.items()}
+            results = run(needed(steps, wanted, names), bench, bench.inputs(), live_card(bench), progress)
             record_build(self.layout, results)
         self.__dict__.pop("answers", None)
         return results

@@ -59,20 +59,28 @@ def step_version(step: Step, versions: Mapping[str, str]) -> str:
     return hashlib.blake2b("|".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def needed(steps: Sequence[Step], wanted: Sequence[str]) -> list[Step]:
+def needed(
+    steps: Sequence[Step[B]], wanted: Sequence[str], groups: Mapping[str, Sequence[str]] | None = None
+) -> list[Step[B]]:
     """The wanted steps and everything they read, in order; all steps when none are named.
 
+    Args:
+        steps: the whole plan.
+        wanted: names of steps and of groups.
+        groups: a name for several steps, e.g. ``content``.
+
     Raises:
-        NotFoundError: a wanted signal has no step.
+        NotFoundError: a wanted name is neither a step nor a group.
     """
+    groups = groups or {}
     by_name = {step.name: step for step in steps}
     for name in wanted:
-        if name not in by_name:
-            raise NotFoundError(f"build: no signal {name!r}; {did_you_mean(name, by_name)}")
+        if name not in by_name and name not in groups:
+            raise NotFoundError(f"build: no signal {name!r}; {did_you_mean(name, [*by_name, *groups])}")
     if not wanted:
         return list(steps)
     keep: set[str] = set()
-    todo = list(wanted)
+    todo = [step for name in wanted for step in groups.get(name, (name,))]
     while todo:
         name = todo.pop()
         if name in by_name and name not in keep:

@@ -10,6 +10,15 @@ from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
 
+def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]:
+    """The steps by what they are about; ``bowerbird build GROUP`` builds one group and what it reads."""
+    return {
+        "content": content_steps(settings),
+        "users": people_steps(settings),
+        "models": model_steps(settings),
+    }
+
+
 def build_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The whole build: content, then people, then what requests search and score with."""
-    return [*content_steps(settings), *people_steps(settings), *model_steps(settings)]
+    return [step for steps in step_groups(settings).values() for step in steps]

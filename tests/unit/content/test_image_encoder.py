@@ -4,10 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from bowerbird.content.efficientnet_lite import LITE0_VARIANT
+from bowerbird.content.efficientnet_lite import LITE0_VARIANT, VECTOR_DIM, efficientnet_lite_graph
 from bowerbird.content.encoder import load_encoder
+from bowerbird.content.graph_cache import session
 from bowerbird.content.image_encoder import ImageEncoder
+from bowerbird.content.pictures import decoded, square
+from bowerbird.errors import SpaceMismatchError
+from bowerbird.records.signal import Space, Vectors
 
 
 def test_vectors_have_unit_length_and_say_their_space(
@@ -69,3 +74,18 @@ def test_encoders_load_by_their_registered_name(tmp_path: Path) -> None:
     encoder = load_encoder("efficientnet-lite0", tmp_path)
     assert encoder.modality == "image"
     assert [path.suffix for path in tmp_path.iterdir()] == [".onnx"]
+
+
+def test_class_logits_come_from_the_vectors_alone(small_encoder: ImageEncoder, draw: Any, save: Any) -> None:
+    (chunk,) = small_encoder.encode_chunks([save(draw(seed)) for seed in (1, 2)])
+    assert chunk.lengths is not None
+    pixels = np.stack([square(decoded(save(draw(seed))), 224) for seed in (1, 2)])
+    graph = efficientnet_lite_graph(LITE0_VARIANT, LITE0_VARIANT.weights.read()).SerializeToString()
+    (expected,) = session(graph).run(["logits"], {"pixels": pixels})
+    np.testing.assert_allclose(small_encoder.class_logits(chunk.vectors, chunk.lengths), expected, atol=1e-4)
+
+
+def test_class_logits_of_another_encoders_vectors_are_refused(small_encoder: ImageEncoder) -> None:
+    others = Vectors.full(Space("image", "other.1", VECTOR_DIM), np.zeros((1, VECTOR_DIM), np.float32))
+    with pytest.raises(SpaceMismatchError, match=r"class logits: vectors of space 'image/other\.1"):
+        small_encoder.class_logits(others, np.ones(1, np.float32))

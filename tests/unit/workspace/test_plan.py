@@ -77,6 +77,14 @@ def test_a_wanted_signal_brings_what_it_reads_and_nothing_else() -> None:
     assert [step.name for step in needed(steps, [])] == ["a", "b", "c"]
 
 
+def test_a_group_brings_its_steps_and_what_they_read() -> None:
+    shelf = Shelf()
+    steps = [shelf.step("a"), shelf.step("b", "a"), shelf.step("c")]
+    assert [step.name for step in needed(steps, ["late"], {"late": ["b"], "all": ["c"]})] == ["a", "b"]
+    with pytest.raises(NotFoundError, match="no signal 'lat'; did you mean 'late'"):
+        needed(steps, ["lat"], {"late": ["b"]})
+
+
 def test_an_unknown_signal_is_named_with_the_closest_known_one() -> None:
     with pytest.raises(NotFoundError, match="no signal 'rankr'; did you mean 'ranker'"):
         needed([Shelf().step("ranker")], ["rankr"])

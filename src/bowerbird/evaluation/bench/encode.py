@@ -101,7 +101,7 @@ def _loop(encoder: ImageEncoder, files: list[bytes]) -> np.ndarray:
             picture = decoded(file)
         except InputError:
             continue
-        vectors.append(encoder.pixel_vectors(square(picture, encoder.variant.size)[None])[0])
+        vectors.append(encoder.pixel_features(square(picture, encoder.variant.size)[None])[0])
     return np.array(vectors)
 
 
