@@ -10,9 +10,11 @@ from rich.text import Text
 from bowerbird.cli.display import console, plain, visible
 from bowerbird.clock import format_time
 from bowerbird.pipeline.release import Release
+from bowerbird.records.portrait import Evidence, ItemPortrait, SignalFact
 from bowerbird.records.slate import NotificationPlan, Slate, SlateEntry
 
 SHOWN_DROPS = 5
+SHOWN_EVIDENCE = 8
 
 
 def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
@@ -128,3 +130,44 @@ def show_plan(plan: NotificationPlan, release: Release) -> None:
         console.print(f"Held back: {count:,} {reason}", highlight=False)
     for note in plan.notes:
         console.print(f"Note: {visible(note)}", highlight=False)
+
+
+def show_portrait(portrait: ItemPortrait, release: Release) -> None:
+    """Print every signal of an item: what it says, how sure it is, what it rests on, and who made it."""
+    item = release.items[portrait.row]
+    console.print(Text.assemble((visible(portrait.item_id), "bold"), f"  {visible(item.title or '')}"))
+    facts = [("category", item.category), ("brand", item.brand), ("creator", item.creator_id)]
+    facts += [
+        ("price", f"{item.price:.2f} {item.currency or ''}".strip() if item.price is not None else None)
+    ]
+    facts += [(name, str(value)) for name, value in item.attributes.items()]
+    facts += [("events", "  ".join(f"{name} {count:,}" for name, count in portrait.counts.items()) or "none")]
+    facts += [("collections", ", ".join(portrait.collections) or None)]
+    for name, value in facts:
+        if value:
+            console.print(f"  {visible(name)}: {visible(value)}", highlight=False)
+    for signal in portrait.signals:
+        made = f"{signal.producer}, version {signal.version[:12]}"
+        console.print(Text.assemble("\n", (visible(signal.name), "bold"), f"  by {visible(made)}"))
+        for fact in signal.facts:
+            console.print(f"  {visible(_said(fact))}", highlight=False)
+            if fact.evidence:
+                console.print(f"    {visible(_resting_on(fact.evidence, release))}", highlight=False)
+        if not signal.facts:
+            console.print("  nothing of this item")
+
+
+def _said(fact: SignalFact) -> str:
+    text = f"{fact.name}: {fact.value}" if fact.name else fact.value
+    text += f"  {fact.confidence:.0%} sure" if fact.confidence is not None else ""
+    text += "  abstained" if fact.abstained else ""
+    return "  ".join([text, *(f"{name} {value}" for name, value in fact.details.items())])
+
+
+def _resting_on(evidence: tuple[Evidence, ...], release: Release) -> str:
+    parts = []
+    for one in evidence[:SHOWN_EVIDENCE]:
+        title = release.items[release.row_of[one.item_id]].title if one.item_id in release.row_of else None
+        near = f" {one.similarity:.2f}" if one.similarity is not None else ""
+        parts.append(f"{one.item_id}{f' ({title})' if title else ''}{near}")
+    return ", ".join(parts)

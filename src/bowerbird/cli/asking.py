@@ -10,7 +10,8 @@ import typer
 from bowerbird.cli.options import JsonOption, WorkspaceOption, opened, time_or_none
 
 app = typer.Typer(
-    no_args_is_help=True, help="Ask a surface: homefeed, related, search, shopping, growth, ads."
+    no_args_is_help=True,
+    help="Ask a surface: homefeed, related, search, shopping, growth, ads; or what is known of an item.",
 )
 
 User = Annotated[str | None, typer.Option("--user", help="Who asks.")]
@@ -140,6 +141,28 @@ def growth(
         print_json(plan)
     else:
         show_plan(plan, space.answers.release)
+
+
+@app.command("item")
+def item(
+    item_id: Annotated[str, typer.Argument(help="The item's id.", metavar="ITEM")],
+    as_of: AsOf = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All that is known of an item: every signal with version, confidence and evidence.
+
+    Example: bowerbird ask item i203
+    """
+    from bowerbird.cli.answers import show_portrait
+    from bowerbird.cli.display import print_json
+
+    space = opened(workspace)
+    portrait = space.portrait(item_id, time_or_none(as_of))
+    if as_json:
+        print_json(portrait)
+    else:
+        show_portrait(portrait, space.answers.release)
 
 
 def _ask(

@@ -14,11 +14,13 @@ from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.understanding import person_context
 from bowerbird.records.event import ACTIONS
 from bowerbird.records.history import History
+from bowerbird.records.portrait import ItemSignal
 from bowerbird.records.request import Request
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.replies import ItemCards
 from bowerbird.users.interests import Exposure, interest_profile, node_popularity
 from bowerbird.users.states import STATES, activity_states
+from bowerbird.workspace.portraits import Portraits
 
 SHOWN_STEPS = 60
 SHOWN_EVIDENCE = 12
@@ -48,6 +50,7 @@ class Profiles:
         self._live = live
         self._guard = threading.Lock()
         self._crowd: Crowd | None = None
+        self._portraits: tuple[Release, Portraits] | None = None
 
     def people(self, text: str, state: str | None, offset: int, limit: int) -> dict[str, Any]:
         """A page of the list of people, most active first.
@@ -110,7 +113,7 @@ class Profiles:
         }
 
     def item(self, item_id: str) -> dict[str, Any]:
-        """One item: facts, interests, counts, near-duplicates.
+        """One item: facts, interests, counts, near-duplicates, and every signal with what it rests on.
 
         Raises:
             NotFoundError: the catalogue has no such item.
@@ -120,8 +123,7 @@ class Profiles:
         row = release.item_row(item_id)
         item = release.items[row]
         group = np.flatnonzero(release.duplicate_of == release.duplicate_of[row])
-        here = np.array([row], dtype=np.int32)
-        counts = {name: int(release.counts.counts(here, (name,), 0, self._live.now)[0]) for name in ACTIONS}
+        portrait = self._portraits_of(release).of(item_id, self._live.now)
         interests = release.interests.of_item(row) if release.interests is not None else ()
         return {
             **cards[row],
@@ -133,9 +135,18 @@ class Profiles:
             "url": item.url,
             "campaign_id": item.campaign_id,
             "interests": [{"path": path, "score": score} for path, score in interests],
-            "counts": {name: count for name, count in counts.items() if count},
+            "counts": dict(portrait.counts),
+            "collections": portrait.collections,
             "near_duplicates": [cards[one] for one in group.tolist() if one != row][:SHOWN_RELATIVES],
+            "signals": [_signal(one, cards) for one in portrait.signals],
         }
+
+    def _portraits_of(self, release: Release) -> Portraits:
+        """Readers of a release's signals; their tables are read once for each release."""
+        with self._guard:
+            if self._portraits is None or self._portraits[0] is not release:
+                self._portraits = (release, Portraits(self._live.workspace.workbench(), release))
+            return self._portraits[1]
 
     def _now(self) -> Crowd:
         """Everybody now; computed again only when time or the release moved."""
@@ -191,6 +202,32 @@ def _interests(crowd: Crowd, row: int, history: History, cards: ItemCards) -> li
         }
         for one in found
     ]
+
+
+def _signal(signal: ItemSignal, cards: ItemCards) -> dict[str, Any]:
+    return {
+        "name": signal.name,
+        "kind": signal.kind,
+        "version": signal.version,
+        "producer": signal.producer,
+        "as_of": format_time(signal.as_of),
+        "space": signal.space,
+        "facts": [
+            {
+                "name": fact.name,
+                "value": fact.value,
+                "confidence": fact.confidence,
+                "abstained": fact.abstained,
+                "details": dict(fact.details),
+                "evidence": [
+                    {**cards.of(one.item_id), "similarity": one.similarity}
+                    for one in fact.evidence
+                    if one.item_id in cards.release.row_of
+                ],
+            }
+            for fact in signal.facts
+        ],
+    }
 
 
 def _steps(history: History, cards: ItemCards) -> list[dict[str, Any]]:

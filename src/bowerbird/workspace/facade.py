@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.evaluation.outcome import Evaluation
+from bowerbird.records.portrait import ItemPortrait
 from bowerbird.records.request import Request
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
@@ -22,6 +23,7 @@ from bowerbird.workspace.evaluating import EvaluationOptions, evaluate
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import StepResult, needed, run
+from bowerbird.workspace.portraits import Portraits
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
 from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
@@ -136,7 +138,8 @@ class Workspace:
             names = {group: [step.name for step in members] for group, members in groups.items()}
             results = run(needed(steps, wanted, names), bench, bench.inputs(), live_card(bench), progress)
             record_build(self.layout, results)
-        self.__dict__.pop("answers", None)
+        for read in ("answers", "_portraits"):
+            self.__dict__.pop(read, None)
         return results
 
     def evaluate(self, options: EvaluationOptions | None = None, progress: Progress = SILENT) -> Evaluation:
@@ -211,6 +214,23 @@ class Workspace:
             exclude=tuple(exclude),
         )
         return self.answers.answer(request)
+
+    @cached_property
+    def _portraits(self) -> Portraits:
+        return Portraits(self.workbench(), self.answers.release)
+
+    def portrait(self, item_id: str, as_of: int | None = None) -> ItemPortrait:
+        """All that is known of an item: every live signal with version, confidence and evidence.
+
+        Args:
+            item_id: which.
+            as_of: events at or after it are not counted, microseconds UTC; the build's time when None.
+
+        Raises:
+            NotFoundError: the catalogue has no such item.
+            NotReadyError: nothing was built yet.
+        """
+        return self._portraits.of(item_id, as_of)
 
     def plan_notifications(self, budget: int, as_of: int | None = None) -> NotificationPlan:
         """Growth's answer: whom to notify on a day, with what, within a budget.

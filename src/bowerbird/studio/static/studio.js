@@ -77,10 +77,25 @@ async function person(id) {
     slateOf("/v1/homefeed", { user: id, n: 24 })];
 }
 
+/** What one signal says of the item: values with how sure they are, and pictures of what they rest on. */
+function signalPanel(signal) {
+  const head = make("div", { class: "row between" }, make("strong", {}, signal.name.replaceAll("_", " ")),
+    make("span", { class: "quiet" }, `${signal.producer} · version ${signal.version.slice(0, 12)}`));
+  const facts = signal.facts.map((fact) => {
+    const details = Object.entries(fact.details).map(([name, value]) => chip(`${name} ${value}`));
+    const near = fact.evidence.map((other) => make("span", { class: "near" }, thumb(other, true), other.similarity === null ? null : make("span", {}, other.similarity.toFixed(2))));
+    return make("div", { class: "fact" },
+      make("div", { class: "row" }, fact.name ? make("span", { class: "quiet said" }, fact.name) : null, make("span", { class: fact.abstained ? "abstained" : "" }, fact.value),
+        fact.confidence === null ? null : chip(`${percent(fact.confidence)} sure`, "source"), fact.abstained ? chip("abstained", "ad") : null, ...details),
+      near.length ? make("div", { class: "pictures" }, ...near) : null);
+  });
+  return make("section", { class: "panel signal" }, head, ...(facts.length ? facts : [make("p", { class: "quiet" }, "Nothing of this item.")]));
+}
+
 async function item(id) {
   const one = await ask(`/v1/items/${encodeURIComponent(id)}`);
   const facts = [["category", one.category], ["price", one.price === null ? null : `${one.price} ${one.currency || ""}`], ["brand", one.brand], ["since", day(one.created_at)], ["creator", one.creator_id],
-    ["campaign", one.campaign_id], ...Object.entries(one.attributes), ...Object.entries(one.counts).map(([name, n]) => [name, count(n)])].filter(([, value]) => value);
+    ["campaign", one.campaign_id], ["collections", one.collections.join(", ")], ...Object.entries(one.attributes), ...Object.entries(one.counts).map(([name, n]) => [name, count(n)])].filter(([, value]) => value);
   const interests = one.interests.map((label) => chip(`${label.path.replaceAll("/", " › ")} ${percent(label.score)}`, "source"));
   return [make("div", { class: "columns" }, make("div", { class: "hero" }, picture(one, "picture", false)),
     make("div", {}, make("h1", {}, one.title || one.item_id), make("p", { class: "lead" }, one.description || ""), one.is_ad ? chip("ad", "ad") : null,
@@ -88,6 +103,8 @@ async function item(id) {
       make("p", { class: "row" }, ...interests))),
     ...(one.near_duplicates.length ? [make("h2", {}, "Near-duplicates"), make("p", { class: "quiet" }, "The same picture again; a slate shows at most one of them."),
       make("div", { class: "grid" }, ...one.near_duplicates.map((other) => card(other, null)))] : []),
+    make("h2", {}, "Signals"), make("p", { class: "quiet" }, "All the live build knows of this item: what it says, how sure it is, and the items it rests on."),
+    make("div", { class: "signals" }, ...one.signals.map(signalPanel)),
     make("h2", {}, "Related"), slateOf("/v1/related", { item: id, n: 18 })];
 }
 
