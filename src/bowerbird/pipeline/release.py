@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int32, Int64
 
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotFoundError, did_you_mean
+from bowerbird.pipeline.person_memory import PersonMemory
 from bowerbird.pipeline.queries import QueryEncoder
 from bowerbird.ranking.scorer import Scorer
 from bowerbird.records.campaign import Campaign
@@ -58,6 +59,8 @@ class Release:
     logical_time: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""
+    memory: PersonMemory = field(default_factory=PersonMemory, repr=False, compare=False)
+    """What was worked out for people already."""
 
     def with_scorer(self, scorer: Scorer) -> Release:
         """The same release, ranked by a scorer."""

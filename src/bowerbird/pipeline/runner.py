@@ -218,20 +218,23 @@ class Pipeline:
     def _entries(
         self, scored: Scored, picked: Int64[np.ndarray, "m"], deltas: Float32[np.ndarray, "m"]
     ) -> tuple[SlateEntry, ...]:
-        candidates, ids = scored.candidates, self.release.items.vocabulary.ids
+        candidates, ids = scored.candidates.take(picked), self.release.items.vocabulary.ids
+        because = attributions(candidates, ids)
+        terms = {name: values[picked].tolist() for name, values in scored.terms.items()}
+        probabilities = {name: candidates.scores[name].tolist() for name in scored.actions}
         entries = []
-        for position, (at, delta) in enumerate(zip(picked.tolist(), deltas.tolist(), strict=True)):
-            terms = {name: float(values[at]) for name, values in scored.terms.items()}
+        for position, (row, delta) in enumerate(zip(candidates.rows.tolist(), deltas.tolist(), strict=True)):
+            own = {name: values[position] for name, values in terms.items()}
             if delta:
-                terms["diversity"] = delta
+                own["diversity"] = delta
             entries.append(
                 SlateEntry(
                     position=position,
-                    item_id=ids[candidates.rows[at]],
-                    score=sum(terms.values()),
-                    terms=terms,
-                    probabilities={name: float(candidates.scores[name][at]) for name in scored.actions},
-                    because=attributions(candidates, at, ids),
+                    item_id=ids[row],
+                    score=sum(own.values()),
+                    terms=own,
+                    probabilities={name: values[position] for name, values in probabilities.items()},
+                    because=because[position],
                 )
             )
         return tuple(entries)
@@ -259,15 +262,16 @@ class Pipeline:
         return tuple(notes)
 
 
-def attributions(candidates: Candidates, at: int, ids: tuple[str, ...]) -> tuple[Attribution, ...]:
-    """Which sources found a candidate, and by which item."""
-    found = []
-    for number, source in enumerate(candidates.sources):
-        score = float(candidates.source_scores[number, at])
-        if not math.isnan(score):  # this source found it
-            evidence = int(candidates.evidence[number, at])
-            found.append(Attribution(source, score, ids[evidence] if evidence >= 0 else None))
-    return tuple(found)
+def attributions(candidates: Candidates, ids: tuple[str, ...]) -> list[tuple[Attribution, ...]]:
+    """Per candidate, which sources found it, and by which item."""
+    found: list[list[Attribution]] = [[] for _ in range(len(candidates))]
+    for source, scores, evidence in zip(
+        candidates.sources, candidates.source_scores.tolist(), candidates.evidence.tolist(), strict=True
+    ):
+        for place, (score, row) in enumerate(zip(scores, evidence, strict=True)):
+            if not math.isnan(score):  # this source found it
+                found[place].append(Attribution(source, score, ids[row] if row >= 0 else None))
+    return [tuple(one) for one in found]
 
 
 def request_fingerprint(request: Request, version: str) -> str:

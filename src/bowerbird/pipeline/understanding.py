@@ -8,7 +8,6 @@ from bowerbird.pipeline.release import Release
 from bowerbird.records.history import History
 from bowerbird.records.request import Context, Interest, Request
 from bowerbird.records.signal import Vectors
-from bowerbird.users.interest_clusters import interest_clusters
 from bowerbird.users.long_term import decayed_mean
 
 
@@ -59,10 +58,12 @@ def person_context(
         user_row=user_row,
         anchor_row=anchor_row,
         history=history,
-        interests=_interests(release, history, as_of) if with_interests else (),
+        interests=_interests(release, user_row, history, as_of) if with_interests else (),
         shown=sequences.shown(user_row, as_of),
         hidden=sequences.hidden(user_row, as_of),
-        user_vectors=person_vector(release, history, as_of),
+        user_vectors=_vector(release, user_row, history, as_of)
+        if with_interests
+        else person_vector(release, history, as_of),
         query_vectors=query_vectors,
     )
 
@@ -73,6 +74,11 @@ def person_vector(release: Release, history: History, as_of: int) -> Vectors | N
     return decayed_mean(history, items, as_of) if items is not None else None
 
 
-def _interests(release: Release, history: History, as_of: int) -> tuple[Interest, ...]:
+def _vector(release: Release, user_row: int, history: History, as_of: int) -> Vectors | None:
     items = release.vectors.get("item")
-    return interest_clusters(history, items, as_of) if items is not None else ()
+    return release.memory.vector(user_row, history, items, as_of) if items is not None else None
+
+
+def _interests(release: Release, user_row: int, history: History, as_of: int) -> tuple[Interest, ...]:
+    items = release.vectors.get("item")
+    return release.memory.interests(user_row, history, items, as_of) if items is not None else ()

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from bowerbird.arrays import occurrences
 from bowerbird.clock import DAY_US
 from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
@@ -206,22 +207,14 @@ class FeatureMaker:
         done = max(len(history), 1)
         shown = context.shown
         found: dict[str, np.ndarray | float] = {
-            "category_share": _times(items.categories[history], category) / done,
-            "group_share": _times(items.groups[history], group) / done,
-            "category_hides": _times(items.categories[context.hidden], category),
-            "category_shown_lately": _times(items.categories[shown], category),
+            "category_share": occurrences(items.categories[history], category) / done,
+            "group_share": occurrences(items.groups[history], group) / done,
+            "category_hides": occurrences(items.categories[context.hidden], category),
+            "category_shown_lately": occurrences(items.categories[shown], category),
         }
         found = {name: np.where(known, column, np.nan) for name, column in found.items()}
-        found["times_shown_lately"] = _times(shown, rows)
+        found["times_shown_lately"] = occurrences(shown, rows)
         return found
-
-
-def _times(values: Int32[np.ndarray, "m"], wanted: Int32[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
-    """How often each wanted value occurs."""
-    if len(values) == 0:
-        return np.zeros(len(wanted), dtype=np.int64)
-    ordered = np.sort(values)
-    return np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
 
 
 POSITION = "position"

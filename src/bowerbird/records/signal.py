@@ -90,6 +90,8 @@ class Vectors:
         known = rows >= 0
         safe = np.where(known, rows, 0)
         present = self.present[safe] & known
+        if present.all():
+            return Vectors(self.space, self.matrix[safe], present)
         return Vectors(self.space, np.where(present[:, None], self.matrix[safe], np.float32(0)), present)
 
     def similarity(self, other: Vectors) -> Float32[np.ndarray, "row other"]:

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Int32
 
+from bowerbird.arrays import is_among, occurrences
 from bowerbird.records.candidates import Candidates
 from bowerbird.records.event import ACTION_CODE
 from bowerbird.records.request import Context
@@ -50,25 +51,25 @@ def excluded(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool
     rows = [facts.row_of[name] for name in context.request.exclude if name in facts.row_of]
     if context.anchor_row >= 0:
         rows.append(context.anchor_row)
-    return np.isin(candidates.rows, np.array(rows, dtype=np.int32), kind="table")
+    return is_among(candidates.rows, np.array(rows, dtype=np.int32), len(facts.duplicate_of))
 
 
 def seen(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The person already saved, bought or rated the item (or a near-duplicate of it)."""
     done = context.history.only(_FINAL).rows
-    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[done], kind="table")
+    return _same_picture(candidates.rows, done, facts)
 
 
 def hidden(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The person asked not to see the item (or a near-duplicate of it)."""
-    return np.isin(facts.duplicate_of[candidates.rows], facts.duplicate_of[context.hidden], kind="table")
+    return _same_picture(candidates.rows, context.hidden, facts)
 
 
 def fatigued(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The item was shown several times lately and never responded to."""
-    rows, times = np.unique(context.shown, return_counts=True)
-    tired = rows[times >= FATIGUE_IMPRESSIONS]
-    return np.isin(candidates.rows, np.setdiff1d(tired, context.history.rows), kind="table")
+    times = occurrences(context.shown, candidates.rows)
+    answered = is_among(candidates.rows, context.history.rows, len(facts.duplicate_of))
+    return (times >= FATIGUE_IMPRESSIONS) & ~answered
 
 
 def near_duplicate_of_anchor(
@@ -93,6 +94,14 @@ def near_duplicate_in_slate(
     gone = np.ones(len(candidates), dtype=bool)
     gone[keep] = False
     return gone
+
+
+def _same_picture(
+    rows: Int32[np.ndarray, "n"], others: Int32[np.ndarray, "m"], facts: ItemFacts
+) -> Bool[np.ndarray, "n"]:
+    """Which rows are one of the others, or a near-duplicate of one."""
+    groups = facts.duplicate_of
+    return is_among(groups[rows], groups[others], len(groups))
 
 
 REASONS = {

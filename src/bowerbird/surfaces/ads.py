@@ -132,7 +132,7 @@ class Auction:
         entries: list[SlateEntry] = []
         refused: list[int] = []
         left = list(bids)
-        ids = self._pipeline.release.items.vocabulary.ids
+        because = attributions(scored.candidates, self._pipeline.release.items.vocabulary.ids)
         while left and len(entries) < request.n:
             price = second_prices(left[:2])[0]
             bid = left.pop(0)
@@ -148,7 +148,7 @@ class Auction:
                     probabilities={
                         name: float(scored.candidates.scores[name][bid.at]) for name in scored.actions
                     },
-                    because=attributions(scored.candidates, bid.at, ids),
+                    because=because[bid.at],
                     price=price,
                     campaign_id=bid.campaign.campaign_id,
                 )

@@ -99,9 +99,26 @@ def ward_clusters(
     if points.shape[0] == 1:
         return np.zeros(1, dtype=np.int64)
     tree = hierarchy.linkage(_distances(points), method="ward")
-    labels = hierarchy.fcluster(tree, threshold, criterion="distance")
+    labels = _cut(tree, points.shape[0], threshold)
     _, first, numbers = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[numbers].astype(np.int64)
+
+
+def _cut(
+    tree: Float64[np.ndarray, "merge 4"], points: int, threshold: int | float
+) -> Int64[np.ndarray, "item"]:
+    """A label per point: the merges that cost at most the threshold, done.
+
+    Ward's costs never fall along a branch, so these merges are whole subtrees; ``scipy``'s ``fcluster`` gives
+    the same clusters after checks of the tree that cost as much as making it.
+    """
+    label = list(range(points + len(tree)))
+    for number, (one, other, cost, _) in enumerate(tree.tolist()):
+        if cost <= threshold:
+            label[int(one)] = label[int(other)] = points + number
+    for node in range(len(label) - 1, -1, -1):  # a merge has a larger number than what it merged
+        label[node] = label[label[node]]
+    return np.array(label[:points], dtype=np.int64)
 
 
 def medoid_position(points: Float32[np.ndarray, "member dim"]) -> int:

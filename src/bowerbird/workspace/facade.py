@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.evaluation.outcome import Evaluation
@@ -19,7 +20,6 @@ from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.workspace.build_record import record_build
-from bowerbird.workspace.evaluating import EvaluationOptions, evaluate
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import StepResult, needed, run
@@ -27,6 +27,9 @@ from bowerbird.workspace.portraits import Portraits
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
 from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
+
+if TYPE_CHECKING:
+    from bowerbird.workspace.evaluating import EvaluationOptions
 
 
 class Workspace:
@@ -153,6 +156,8 @@ class Workspace:
             NotReadyError: nothing was built yet.
             BusyError: another process holds the workspace.
         """
+        from bowerbird.workspace.evaluating import evaluate  # loads LightGBM: not for those who only ask
+
         return evaluate(self.layout, self.settings, options, progress)
 
     def workbench(self, as_of: int | None = None, progress: Progress = SILENT) -> Workbench:

@@ -84,7 +84,7 @@ class ExactIndex:
                 continue
             scores = queries @ self._matrix[block].T
             if mask is not None:
-                scores[:, ~mask[block]] = -np.inf
+                np.copyto(scores, -np.inf, where=~mask[block])
             best.offer(scores, start)
         return best.rows, best.scores
 
