@@ -28,7 +28,7 @@ app = typer.Typer(
 
 NEXT_ITEM_MODELS = "pop,itemknn,itemknn-recency,ease,ease-recency,seqknn,ials"
 NO_TERMINAL_WIDTH = 240
-COLLABORATIVE_MODELS = "pop,itemknn,ease,ials"
+COLLABORATIVE_MODELS = "pop,itemknn,userknn,rp3beta,ease,ials,gfcf,blend"
 
 Events = Annotated[
     Path | None,

@@ -14,7 +14,7 @@ from bowerbird.config import Settings
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
 
-__all__ = ["FittedItemKnn", "ItemKnn", "ItemKnnSettings", "bag", "recency"]
+__all__ = ["FittedItemKnn", "ItemKnn", "ItemKnnSettings", "bag", "compact", "recency"]
 
 
 class ItemKnnSettings(Settings):
@@ -31,7 +31,7 @@ class FittedItemKnn:
     """Item-to-item similarities and how a history reads them."""
 
     similarity: sparse.csr_array | Float32[np.ndarray, "item item"]
-    """Sparse, or dense where more than half of the pairs are filled: then dense is smaller and faster."""
+    """Sparse or dense, see :func:`compact`."""
     history_decay: float
 
     def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
@@ -73,8 +73,12 @@ class ItemKnn:
         values = pairs.data / (norm[pairs.row] * norm[pairs.col] + self.settings.shrink)
         values[pairs.row == pairs.col] = 0.0
         similarity = sparse.csr_array((values.astype(np.float32), (pairs.row, pairs.col)), shape=pairs.shape)
-        dense = similarity.nnz > train.items_total**2 / 2
-        return FittedItemKnn(similarity.toarray() if dense else similarity, self.settings.history_decay)
+        return FittedItemKnn(compact(similarity), self.settings.history_decay)
+
+
+def compact(pairs: sparse.csr_array) -> sparse.csr_array | Float32[np.ndarray, "item item"]:
+    """The same pairs, dense where more than half are filled: then dense is smaller and faster."""
+    return pairs.toarray() if pairs.nnz > pairs.shape[0] * pairs.shape[1] / 2 else pairs
 
 
 def bag() -> ItemKnn:

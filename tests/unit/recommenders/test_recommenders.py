@@ -13,12 +13,15 @@ from scipy import sparse
 from bowerbird.clock import DAY_US
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.recommenders.ease import Ease, EaseSettings, inverse_of_gram, memory_available
+from bowerbird.recommenders.graph_filter import GraphFilter, GraphFilterSettings
 from bowerbird.recommenders.ials import Ials, IalsSettings
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_knn import ItemKnn, ItemKnnSettings
 from bowerbird.recommenders.popularity import Popularity, last_30_days
+from bowerbird.recommenders.random_walk import RandomWalk
 from bowerbird.recommenders.recommender import Histories, Recommender, recommender, recommender_names
 from bowerbird.recommenders.seq_knn import SeqKnn
+from bowerbird.recommenders.user_knn import UserKnn
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 
 ITEMS = 5
@@ -31,6 +34,9 @@ MODELS: list[Recommender] = [
     Ease(EaseSettings(regularisation=1.0)),
     Ease(EaseSettings(regularisation=1.0, history_decay=0.7)),
     Ials(SMALL_IALS),
+    GraphFilter(GraphFilterSettings(dim=2)),
+    RandomWalk(),
+    UserKnn(),
 ]
 
 

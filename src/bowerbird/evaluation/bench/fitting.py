@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -96,7 +97,8 @@ def fitted_row(
 ) -> BenchRow:
     """One line of the table: the model fitted and measured under every seed.
 
-    A model that draws nothing at random is run once and its value stands for each seed.
+    A model that draws nothing at random is run once and its value stands for each seed. What a model
+    chose while it was fitted (the attribute ``chosen``, if it has one) stands with its settings.
 
     Args:
         label: what the row is called.
@@ -108,10 +110,13 @@ def fitted_row(
     runs: list[Measurement] = []
     cpu_s: list[float] = []
     peak_mb = 0.0
+    chosen: Mapping[str, Any] = {}
     plan.progress.start(label, plan.seeds if model.uses_seed else 1, "runs")
     for seed in range(plan.seeds if model.uses_seed else 1):
         with row_cost() as cost:
-            runs.append(evaluation(model.fit(train, seed)))
+            fitted = model.fit(train, seed)
+            runs.append(evaluation(fitted))
+        chosen = getattr(fitted, "chosen", {})
         cpu_s.append(cost.cpu_s)
         peak_mb = max(peak_mb, cost.peak_mb)
         plan.progress.advance()
@@ -122,7 +127,7 @@ def fitted_row(
         _estimates(runs, copies),
         cpu_seconds=float(np.mean(cpu_s)),
         peak_mb=peak_mb,
-        settings=model.settings.model_dump(mode="json"),
+        settings={**model.settings.model_dump(mode="json"), **chosen},
     )
 
 
