@@ -101,31 +101,28 @@ class Blend:
         users = max(LEAST_JUDGED, self.settings.judged_scores // max(1, train.items_total))
         kept = generator(seed, "blend").random(len(train)) >= self.settings.held_back
         judged = JudgedUsers.of(train.where(kept), train.where(~kept), users, seed)
+        judging = len(judged) >= LEAST_JUDGED
         left_out: dict[str, str] = {}
-        found: dict[str, tuple[Recommender, Float32[np.ndarray, "user item"]]] = {}
+        models: dict[str, Recommender] = {}
+        scores: dict[str, Float32[np.ndarray, "user item"]] = {}
         for name, variants in _grid(train.items_total, left_out).items():
+            models[name] = variants[0]
+            if not judging:
+                continue
             try:
-                found[name] = _best_variant(variants, judged, seed)
-            except InputError as error:  # it does not fit into memory, or the data is not for it
+                models[name], scores[name] = _best_variant(variants, judged, seed)
+            except InputError as error:  # it does not fit into memory
                 left_out[name] = str(error)
-        if len(judged) < LEAST_JUDGED:
-            weights = dict.fromkeys(found, 1.0)
-        else:
-            weights = best_weights({name: scores for name, (_, scores) in found.items()}, judged)
+        weights = best_weights(scores, judged) if judging else dict.fromkeys(models, 1.0 / len(models))
         share = 1.0 - self.settings.held_back
-        parts = {
-            name: _for_more_data(model, share).fit(train, seed)
-            for name, (model, _) in found.items()
-            if weights[name] > 0
-        }
+        models = {name: _for_more_data(models[name], share) for name, weight in weights.items() if weight > 0}
         chosen: dict[str, Any] = {
-            name: {
-                "weight": round(weights[name], 4),
-                **_for_more_data(found[name][0], share).settings.model_dump(),
-            }
-            for name in parts
+            name: {"weight": round(weights[name], 4), **model.settings.model_dump()}
+            for name, model in models.items()
         }
-        return FittedBlend(parts, weights, {**chosen, **({"left_out": left_out} if left_out else {})})
+        if left_out:
+            chosen["left_out"] = left_out
+        return FittedBlend({name: model.fit(train, seed) for name, model in models.items()}, weights, chosen)
 
 
 def _grid(items_total: int, left_out: dict[str, str]) -> dict[str, Sequence[Recommender]]:
@@ -148,15 +145,13 @@ def _grid(items_total: int, left_out: dict[str, str]) -> dict[str, Sequence[Reco
 def _best_variant(
     variants: Sequence[Recommender], judged: JudgedUsers, seed: int
 ) -> tuple[Recommender, Float32[np.ndarray, "user item"]]:
-    best: tuple[Recommender, Float32[np.ndarray, "user item"]] | None = None
-    best_value = -np.inf
-    for variant in variants if len(judged) >= LEAST_JUDGED else variants[:1]:
+    best, best_scores, best_value = variants[0], np.empty((0, 0), dtype=np.float32), -np.inf
+    for variant in variants:
         scores = standardised(variant.fit(judged.train, seed).scores(judged.histories))
         value = judged.ndcg(scores)
         if value > best_value:
-            best, best_value = (variant, scores), value
-    assert best is not None  # every grid has a variant, and NDCG is a number
-    return best
+            best, best_scores, best_value = variant, scores, value
+    return best, best_scores
 
 
 def _for_more_data(model: Recommender, share: float) -> Recommender:
