@@ -84,6 +84,11 @@ class ItemTower(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
+    def keep_plain(self) -> None:
+        """Leave it the plain sum of its tokens for ever: attention and hidden layer stay zero."""
+        for layer in (self.attended, self.narrow, self.wide, self.key_value):
+            layer.requires_grad_(False)
+
     def forward(
         self,
         blocks: Mapping[str, Float[Tensor, "item width"]],

@@ -68,6 +68,8 @@ class UnifiedSettings(Settings):
     """Weight of the neighbour loss beside the picture-words loss."""
     narrow_weight: float = Field(default=0.1, ge=0)
     """Weight of the losses of narrower vectors beside that of the whole."""
+    plain: bool = False
+    """Only the sum of linear projections, without attention and hidden layer: the baseline."""
     held_out: float = Field(default=0.05, ge=0, le=0.5)
     """Share of the items held back to choose the best epoch; 0 keeps the last."""
 
@@ -159,6 +161,8 @@ class _Training:
             torch.manual_seed(_torch_seed(seed, "weights"))
             words = len(pairs.vocabulary.words)
             self.tower = new_tower(pairs.inputs, words, settings.dim, settings.dropout)
+        if settings.plain:
+            self.tower.keep_plain()
         self.scale = LearntScale()
         self.optimiser = _optimiser(self.tower, self.scale, settings)
 
@@ -335,8 +339,9 @@ def _log_popularity(neighbours: Int64[np.ndarray, "pair 2"], items: int) -> Floa
 
 
 def _optimiser(tower: nn.Module, scale: nn.Module, settings: UnifiedSettings) -> torch.optim.Optimizer:
-    matrices = [one for one in tower.parameters() if one.ndim > 1]
-    others = [one for one in tower.parameters() if one.ndim <= 1]
+    learnt = [one for one in tower.parameters() if one.requires_grad]
+    matrices = [one for one in learnt if one.ndim > 1]
+    others = [one for one in learnt if one.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": [*others, *scale.parameters()], "weight_decay": 0.0},

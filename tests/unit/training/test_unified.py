@@ -77,7 +77,7 @@ def test_the_tower_in_numpy_is_the_tower_in_torch():
 
 
 def test_a_killed_training_resumes_to_the_same_weights(trained, tmp_path):
-    class Killed(Exception):
+    class KilledError(RuntimeError):
         pass
 
     class Impatient:
@@ -87,13 +87,13 @@ def test_a_killed_training_resumes_to_the_same_weights(trained, tmp_path):
         def advance(self, amount=1):
             self.left -= amount
             if self.left == 0:
-                raise Killed
+                raise KilledError
 
         def finish(self, note=""):
             pass
 
     path = tmp_path / "unified.safetensors"
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train_unified(toy_pairs(), QUICK, seed=1, checkpoint=path, progress=Impatient())
     assert path.exists()
     resumed = train_unified(toy_pairs(), QUICK, seed=1, checkpoint=path)

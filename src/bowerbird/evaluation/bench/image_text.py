@@ -1,0 +1,275 @@
+"""``bench image-text``: texts find their pictures among all pictures of the set, and pictures their texts.
+
+The baselines are the classifier alone (ConSE, which needs no pairs) and linear heads on the same frozen
+vectors. With several sets a tower trained on all of them at once stands beside each set's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from bowerbird.content.conse import ConSE, conse_bridge
+from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
+from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
+from bowerbird.content.text_encoder import TextEncoder
+from bowerbird.content.unified import TowerInput, UnifiedTower
+from bowerbird.evaluation.bench.captioned import TRAIN, Captioned, captioned_pictures
+from bowerbird.evaluation.bench.cost import row_cost
+from bowerbird.evaluation.bench.picture_vectors import PictureFeatures, picture_features
+from bowerbird.evaluation.bench.report import (
+    BenchData,
+    BenchReport,
+    BenchRow,
+    Estimate,
+    checkout_commit,
+    machine_description,
+)
+from bowerbird.metrics.cross_modal import best_ranks
+from bowerbird.records.signal import Vectors
+from bowerbird.telemetry import SILENT, Progress
+
+__all__ = ["run_image_text"]
+
+CUTOFFS = (1, 5, 10)
+Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One set, encoded: everything a contender may read."""
+
+    captioned: Captioned
+    pictures: PictureFeatures
+    said: Vectors
+    conse: Vectors
+
+    def seen(self, rows: Int64[np.ndarray, "n"], views: int) -> ItemParts:
+        """The picture side of some pictures."""
+        image, guess = self.pictures.vectors(views).take(rows), self.conse.take(rows)
+        return ItemParts({"image": Block.of(image), "conse": Block.of(guess)})
+
+    def texts_of(self, pictures: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "text"]:
+        """Rows of the texts of some pictures."""
+        chosen = np.isin(self.captioned.picture_of, pictures) & self.said.present
+        return np.flatnonzero(chosen)
+
+    def readable(self, part: int) -> Int64[np.ndarray, "n"]:
+        """Pictures of a part that could be read and of which something is said."""
+        spoken = np.zeros(len(self.captioned.part), dtype=bool)
+        spoken[self.captioned.picture_of[self.said.present]] = True
+        return np.flatnonzero((self.captioned.part == part) & self.pictures.present & spoken)
+
+
+def run_image_text(
+    sets: Sequence[tuple[Path, Path]],
+    seeds: int = 3,
+    *,
+    fit: tuple[Path, Path] | None = None,
+    epochs: int | None = None,
+    threads: int = 2,
+    progress: Progress = SILENT,
+) -> BenchReport:
+    """Measure retrieval both ways on one or more sets of captioned pictures.
+
+    Args:
+        sets: pictures and captions of each set.
+        seeds: trainings of each trained contender.
+        fit: train on this set's train part instead of each set's own, e.g. to measure transfer.
+        epochs: of each training; the default when None.
+        threads: workers that encode.
+        progress: shows encoding and training.
+
+    Raises:
+        NotFoundError: a file is not there.
+        InputError: a set cannot be read or has nothing to train or report on.
+        MissingDependencyError: torch or weights are not installed.
+    """
+    image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
+    bridge = conse_bridge(image, text)
+    read = [_encoded(images, captions, image, text, bridge, progress) for images, captions in sets]
+    fitted = [_encoded(*fit, image, text, bridge, progress)] if fit is not None else []
+    rows: list[BenchRow] = []
+    together = [_Contender("ours, trained on all sets", read)] if len(read) > 1 and not fitted else []
+    for one in read:
+        where = f"{one.captioned.name}: " if len(read) > 1 else ""
+        rows += _untrained(one, where)
+        own = fitted or [one]
+        for contender in (_Contender("linear heads", own, plain=True), _Contender("ours", own), *together):
+            rows.append(contender.row(one, where, seeds, epochs, progress))
+    return _report(read, fitted, rows)
+
+
+class _Contender:
+    """A trained contender; what it learnt is kept, so one tower may be measured on several sets."""
+
+    def __init__(self, name: str, fitted: Sequence[_Set], *, plain: bool = False) -> None:
+        self._name = name
+        self._fitted = fitted
+        self._plain = plain
+        self._views = 1 if plain else len(fitted[0].pictures.features[0])
+        self._towers: dict[int, UnifiedTower] = {}
+        self._cost = (0.0, 0.0)
+
+    def row(self, one: _Set, where: str, seeds: int, epochs: int | None, progress: Progress) -> BenchRow:
+        """Its line for a set, trained first where it is not yet."""
+        with row_cost() as cost:
+            for seed in range(seeds):
+                if seed not in self._towers:
+                    self._towers[seed] = self._trained(seed, epochs, progress)
+            embeddings = [self._embedded(one, tower) for _, tower in sorted(self._towers.items())]
+            metrics = _metrics(one, embeddings)
+        note = {"trained on": ", ".join(part.captioned.name for part in self._fitted)}
+        return BenchRow(where + self._name, metrics, cost.cpu_s / seeds, cost.peak_mb, note)
+
+    def _inputs(self) -> tuple[TowerInput, ...]:
+        one = self._fitted[0]
+        picture = TowerInput("image", "image", one.pictures.encoder.space)
+        caption = TowerInput("caption", "text", one.said.space)
+        if self._plain:
+            return (picture, caption)
+        return (picture, TowerInput("conse", "text", one.said.space), caption)
+
+    def _trained(self, seed: int, epochs: int | None, progress: Progress) -> UnifiedTower:
+        from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # loads torch
+
+        settings = UnifiedSettings(plain=self._plain)
+        if epochs is not None:
+            settings = settings.model_copy(update={"epochs": epochs})
+        seen, blocks, captions, item_of = [], [], [], []
+        for one in self._fitted:
+            pictures = one.readable(TRAIN)
+            texts = one.texts_of(pictures)
+            start = sum(len(part) for part in seen)
+            seen.append(one.seen(pictures, self._views))
+            item_of.append(start + np.searchsorted(pictures, one.captioned.picture_of[texts]))
+            blocks.append(Block.of(one.said.take(texts)))
+            captions += [one.captioned.captions[row] for row in texts]
+        vocabulary = WordVocabulary.of([] if self._plain else captions)
+        said = ItemParts({"caption": _stacked(blocks)}, vocabulary.counts(captions))
+        names = [one.name for one in self._inputs() if one.name != "caption"]
+        sides = {name: _stacked([part.blocks[name] for part in seen]) for name in names}
+        pairs = Pairs(
+            self._inputs(), ItemParts(sides), said, np.concatenate(item_of).astype(np.int64), vocabulary
+        )
+        return train_unified(pairs, settings, seed, progress=progress).tower
+
+    def _embedded(self, one: _Set, tower: UnifiedTower) -> Embedding:
+        pictures = one.readable(one.captioned.reported)
+        texts = one.texts_of(pictures)
+        words = tower.vocabulary.counts([one.captioned.captions[row] for row in texts])
+        said = ItemParts({"caption": Block.of(one.said.take(texts))}, words)
+        return tower.project(one.seen(pictures, self._views)).matrix, tower.project(said).matrix
+
+
+def _encoded(
+    images: Path, captions: Path, image: ImageEncoder, text: TextEncoder, bridge: ConSE, progress: Progress
+) -> _Set:
+    captioned = captioned_pictures(images, captions, seed=0)
+    pictures = picture_features(captioned.source, captioned.places, image, progress=progress)
+    distinct = list(dict.fromkeys(captioned.captions))
+    place = {caption: row for row, caption in enumerate(distinct)}
+    progress.start("encode texts", len(distinct), "texts")
+    parts = []
+    for chunk in text.encode_chunks(distinct):
+        parts.append(chunk.vectors)
+        progress.advance(len(chunk.vectors))
+    progress.finish()
+    whole = Vectors(
+        text.space,
+        np.concatenate([part.matrix for part in parts]),
+        np.concatenate([part.present for part in parts]),
+    )
+    said = whole.take(np.array([place[caption] for caption in captioned.captions]))
+    views = pictures.features.shape[1]
+    return _Set(captioned, pictures, said, bridge.project(pictures.logits(views), pictures.vectors(views)))
+
+
+def _stacked(blocks: Sequence[Block]) -> Block:
+    return Block(
+        np.concatenate([block.values for block in blocks]),
+        np.concatenate([block.present for block in blocks]),
+    )
+
+
+def _untrained(one: _Set, where: str) -> list[BenchRow]:
+    """Chance, and the classifier alone."""
+    pictures = one.readable(one.captioned.reported)
+    said = one.said.take(one.texts_of(pictures)).matrix
+    with row_cost() as cost:
+        chance = _chance(one)
+    rows = [BenchRow(where + "random", chance, cost.cpu_s, cost.peak_mb)]
+    with row_cost() as cost:
+        metrics = _metrics(one, [(one.conse.take(pictures).matrix, said)])
+    rows.append(BenchRow(where + "ConSE, no training", metrics, cost.cpu_s, cost.peak_mb))
+    return rows
+
+
+def _right(one: _Set) -> tuple[Int64[np.ndarray, "text 2"], int, int]:
+    """Which text belongs to which picture, equal texts to all of their pictures; and how many there are."""
+    pictures = one.readable(one.captioned.reported)
+    texts = one.texts_of(pictures)
+    number: dict[str, list[int]] = {}
+    of = np.searchsorted(pictures, one.captioned.picture_of[texts])
+    for row, text in enumerate(texts):
+        number.setdefault(one.captioned.captions[text], []).append(row)
+    pairs = {(row, int(of[other])) for rows in number.values() for row in rows for other in rows}
+    return np.array(sorted(pairs), dtype=np.int64), len(texts), len(pictures)
+
+
+def _metrics(one: _Set, embeddings: Sequence[Embedding]) -> dict[str, Estimate]:
+    right, _, _ = _right(one)
+    found: dict[str, list[np.ndarray]] = {"t2i": [], "i2t": []}
+    for pictures, said in embeddings:
+        found["t2i"].append(best_ranks(said, pictures, right))
+        found["i2t"].append(best_ranks(pictures, said, right[:, ::-1].copy()))
+    metrics = {}
+    for way, ranks in found.items():
+        for k in CUTOFFS:
+            hits = [rank <= k for rank in ranks]
+            se = float(np.mean(hits, axis=0).std() / np.sqrt(len(hits[0])))
+            metrics[f"{way} r@{k}"] = Estimate(tuple(float(hit.mean()) for hit in hits), se)
+        metrics[f"{way} median rank"] = Estimate(tuple(float(np.median(rank)) for rank in ranks))
+    return metrics
+
+
+def _chance(one: _Set) -> dict[str, Estimate]:
+    """What a random order reaches: 1 - C(n - r, k) / C(n, k) for r right of n answers."""
+    right, texts, pictures = _right(one)
+    metrics = {}
+    for way, column, total, answers in (("t2i", 0, texts, pictures), ("i2t", 1, pictures, texts)):
+        counts = np.bincount(right[:, column], minlength=total)
+        for k in CUTOFFS:
+            steps = np.arange(min(k, answers))
+            missed = np.maximum(answers - counts[:, None] - steps, 0) / (answers - steps)
+            metrics[f"{way} r@{k}"] = Estimate((float(1 - missed.prod(axis=1).mean()),))
+    return metrics
+
+
+def _report(read: Sequence[_Set], fitted: Sequence[_Set], rows: list[BenchRow]) -> BenchReport:
+    digest = hashlib.blake2b("".join(one.captioned.hash for one in (*read, *fitted)).encode(), digest_size=8)
+    pictures = sum(len(one.captioned.places) for one in read)
+    notes = ["equal texts count as one; ties stand before the right answer; se over queries"]
+    for one in (*read, *fitted):
+        name, counts = one.captioned.name, [len(one.readable(part)) for part in range(3)]
+        part = "test" if one.captioned.reported == 2 else "dev"
+        notes.append(f"{name}: {counts[0]:,} pictures to train on, {part} reported")
+        notes += [f"{name}: {note}" for note in (*one.captioned.notes, one.pictures.note) if note]
+    if fitted:
+        notes.append(f"trained on {fitted[0].captioned.name} only")
+    texts = sum(len(one.captioned.captions) for one in read)
+    data = BenchData(0, pictures, texts, digest.hexdigest())
+    return BenchReport(
+        "image-text",
+        "both ways, whole part as gallery",
+        data,
+        checkout_commit(),
+        machine_description(),
+        rows,
+        notes,
+    )

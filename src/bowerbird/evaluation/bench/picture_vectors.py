@@ -1,0 +1,121 @@
+"""Pictures to features for benches: one or several views of each, every failure counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+
+from bowerbird.arrays import normalise
+from bowerbird.content.encoder import chunks, side_by_side
+from bowerbird.content.image_encoder import ImageEncoder
+from bowerbird.content.pictures import decoded, square
+from bowerbird.datasets.import_batch import Picture
+from bowerbird.datasets.picture_source import PictureSource
+from bowerbird.errors import InputError
+from bowerbird.records.signal import Vectors
+from bowerbird.telemetry import SILENT, Progress
+
+__all__ = ["VIEWS", "PictureFeatures", "picture_features"]
+
+VIEWS = ("centre", "mirrored")
+"""What is encoded of each picture; the first is what a build encodes."""
+_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class PictureFeatures:
+    """Features of the pictures that could be read.
+
+    Args:
+        features: by picture and view, not of unit length.
+        present: which pictures could be read.
+        note: how many could not, and why the first; empty when all could.
+        encoder: what made them.
+    """
+
+    features: Float32[np.ndarray, "picture view dim"]
+    present: Bool[np.ndarray, "picture"]
+    note: str
+    encoder: ImageEncoder
+
+    def vectors(self, views: int = 1) -> Vectors:
+        """Unit vectors: the mean over the first few views of each picture's features."""
+        return Vectors(self.encoder.space, normalise(self.features[:, :views].mean(axis=1)), self.present)
+
+    def logits(self, views: int = 1) -> Float32[np.ndarray, "picture label"]:
+        """Scores of the ImageNet classes, mean over the first few views."""
+        mean = self.features[:, :views].mean(axis=1)
+        lengths = np.linalg.norm(mean, axis=1).astype(np.float32)
+        return self.encoder.class_logits(self.vectors(views), lengths)
+
+
+def picture_features(
+    source: PictureSource,
+    places: Int64[np.ndarray, "picture"],
+    encoder: ImageEncoder,
+    views: Sequence[str] = VIEWS,
+    *,
+    progress: Progress = SILENT,
+) -> PictureFeatures:
+    """Features of some pictures of a source.
+
+    Args:
+        source: where they are.
+        places: their places in the source, in any order, each once.
+        encoder: makes them; pictures run side by side on its threads.
+        views: the first one or more of :data:`VIEWS`.
+        progress: shows pictures.
+
+    Raises:
+        InputError: not one picture could be read.
+    """
+    row_of = {int(place): row for row, place in enumerate(places)}
+    features = np.zeros((len(places), len(views), encoder.space.dim), dtype=np.float32)
+    present = np.zeros(len(places), dtype=bool)
+    reasons: list[str] = []
+
+    def encoded(some: list[tuple[int, Picture]]) -> list[tuple[int, np.ndarray | str]]:
+        return _encoded(some, encoder, len(views))
+
+    progress.start("encode pictures", len(places), "pictures")
+    stream = chunks(source.pictures(row_of), _CHUNK)
+    for found in side_by_side(encoded, stream, encoder.threads):
+        for place, one in found:
+            if isinstance(one, str):
+                reasons.append(one)
+            else:
+                features[row_of[place]], present[row_of[place]] = one, True
+        progress.advance(len(found))
+    progress.finish()
+    if not present.any():
+        raise InputError(f"{source.place}: none of {len(places):,} pictures could be read: {reasons[0]}")
+    note = f"{len(reasons):,} pictures could not be read ({reasons[0]})" if reasons else ""
+    return PictureFeatures(features, present, note, encoder)
+
+
+def _encoded(
+    some: list[tuple[int, Picture]], encoder: ImageEncoder, views: int
+) -> list[tuple[int, np.ndarray | str]]:
+    """Features, or the reason there are none, by place."""
+    size = encoder.variant.size
+    found: list[tuple[int, np.ndarray | str]] = []
+    pixels: list[UInt8[np.ndarray, "size size 3"]] = []
+    read: list[int] = []
+    for place, picture in some:
+        if picture.data is None:
+            found.append((place, picture.reason or "no bytes"))
+            continue
+        try:
+            cut = square(decoded(picture.data, at_least=size + 32), size)
+        except InputError as error:
+            found.append((place, str(error)))
+            continue
+        pixels += [cut, cut[:, ::-1]][:views]
+        read.append(place)
+    if read:
+        made = encoder.pixel_features(np.stack(pixels)).reshape(len(read), views, -1)
+        found += list(zip(read, made, strict=True))
+    return found
