@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from bowerbird.cli import asking, building, importing, serving, worlds
+from bowerbird.cli import (
+    asking,
+    bench_content,  # noqa: F401 - registers its tasks
+    building,
+    importing,
+    serving,
+    worlds,
+)
 from bowerbird.cli.bench import app as bench_app
 
 app = typer.Typer(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bowerbird.evaluation.bench.report import BenchReport
     from bowerbird.recommenders.interactions import Interactions
 
-__all__ = ["app"]
+__all__ = ["Json", "Seeds", "app", "show"]
 
 app = typer.Typer(
     help="Public benchmark tasks on your own files; every table holds the baselines.",
@@ -72,7 +72,7 @@ def next_item(
     if items is not None:
         typer.echo(f"Note: {items} is not read: no installed model uses content.", err=True)
     plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
-    _show(run_next_item(interactions, plan, protocol), json)
+    show(run_next_item(interactions, plan, protocol), json)
 
 
 @app.command(
@@ -98,7 +98,7 @@ def collaborative(
     if protocol is not None and holdout is not None:
         raise typer.BadParameter("expected --protocol or --holdout, not both", param_hint="--holdout")
     plan, interactions = _plan(models, seeds, tune=tune, refit=False), _read(events)
-    _show(run_collaborative(interactions, plan, protocol, holdout), json)
+    show(run_collaborative(interactions, plan, protocol, holdout), json)
 
 
 @app.command("ann", epilog="Example: bowerbird bench ann --n-vectors 100000 --dim 128 --json ann.json")
@@ -115,7 +115,7 @@ def ann(
     """Nearest-neighbour search: recall and queries per CPU-second of every index."""
     from bowerbird.evaluation.bench.ann import run_ann
 
-    _show(run_ann(n_vectors, dim, seed, k, vectors=vectors), json)
+    show(run_ann(n_vectors, dim, seed, k, vectors=vectors), json)
 
 
 @app.command("encode", epilog="Example: bowerbird bench encode --images photos/ --limit 500")
@@ -130,7 +130,7 @@ def encode(
     """Images to vectors: images per CPU-second, decode included, beside the plain loop."""
     from bowerbird.evaluation.bench.encode import run_encode
 
-    _show(run_encode(images, limit, seed), json)
+    show(run_encode(images, limit, seed), json)
 
 
 def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
@@ -177,7 +177,8 @@ def _list_models() -> None:
     Console().print(table)
 
 
-def _show(report: BenchReport, json: Path | None) -> None:
+def show(report: BenchReport, json: Path | None) -> None:
+    """Print a report as a table and write it as JSON where asked."""
     from rich.console import Console
 
     if json is not None:

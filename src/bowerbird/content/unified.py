@@ -90,8 +90,8 @@ class UnifiedTower:
         for start in range(0, rows, _ROWS):
             piece = parts.take(np.arange(start, min(start + _ROWS, rows)))
             matrix[start : start + len(piece)] = self._fused(*self._tokens(piece))
-        present = parts.present(self.modalities).any(axis=1)
-        return Vectors(self.space, matrix, present)
+        present = parts.present(self.modalities)
+        return Vectors(self.space, matrix, np.logical_or.reduce(present, axis=1))
 
     def block(self, name: str, vectors: Vectors) -> Block:
         """Vectors as the block of a modality.

@@ -1,0 +1,87 @@
+"""Captioned pictures are read whatever they look like, and the bench runs on a handful of them."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from bowerbird.errors import InputError
+from bowerbird.evaluation.bench.captioned import captioned_pictures
+from bowerbird.metrics.cross_modal import best_ranks
+
+
+def pictures(folder: Path, names: list[str], files: list[bytes] | None = None) -> Path:
+    path = folder / "pictures.parquet"
+    pq.write_table(pa.table({"image": names, "jpeg": files or [b"x"] * len(names)}), path)
+    return path
+
+
+def drawn(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).resize((64, 64)).save(file, "PNG")
+    return file.getvalue()
+
+
+def captions(folder: Path, **columns: list) -> Path:
+    path = folder / "captions.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_captions_that_do_not_match_are_counted_or_told(tmp_path: Path) -> None:
+    images = pictures(tmp_path, ["a.jpg", "b.jpg"])
+    file = captions(tmp_path, image=["a.jpg", "a.jpg", "z.jpg", "b.jpg"], caption=["one", "two", "?", None])
+    found = captioned_pictures(images, file, seed=0)
+    assert found.captions == ("one", "two")
+    assert found.picture_of.tolist() == [0, 0]
+    assert "2 of 4 rows without a picture or text left out" in found.notes
+    with pytest.raises(InputError, match="none of 1 rows names a picture"):
+        captioned_pictures(images, captions(tmp_path, image=["z"], caption=["?"]), seed=0)
+    with pytest.raises(InputError, match="expected a column that names the picture"):
+        captioned_pictures(images, captions(tmp_path, words=["z"]), seed=0)
+
+
+def test_the_files_split_is_kept_and_a_missing_one_is_drawn(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(30)]
+    images = pictures(tmp_path, names)
+    words = ["train"] * 20 + ["dev"] * 10
+    found = captioned_pictures(images, captions(tmp_path, image=names, title=names, split=words), seed=0)
+    assert np.bincount(found.part).tolist() == [20, 10]
+    assert found.reported == 1
+    drawn = captioned_pictures(images, captions(tmp_path, image=names, title=names), seed=0)
+    assert int((drawn.part == 2).sum()) == 3
+    assert drawn.reported == 2
+    with pytest.raises(InputError, match="column 'split': 30 train pictures and 0 others"):
+        captioned_pictures(images, captions(tmp_path, image=names, title=names, split=["train"] * 30), seed=0)
+
+
+def test_the_best_right_answer_counts_and_ties_stand_before_it() -> None:
+    answers = np.array([[1, 0], [0.9, 0], [0.9, 0], [0, 1]], dtype=np.float32)
+    asking = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    right = np.array([[1, 3], [0, 1], [0, 3]])
+    assert best_ranks(asking, answers, right).tolist() == [3, 1]
+    with pytest.raises(InputError, match="query 1 and 0 others have no right answer"):
+        best_ranks(asking, answers, right[1:])
+
+
+@pytest.mark.slow
+def test_the_bench_runs_where_pictures_are_broken_and_texts_equal(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from bowerbird.evaluation.bench.image_text import run_image_text
+
+    names = [f"{number}.jpg" for number in range(90)]
+    files = [drawn(number) for number in range(89)] + [b"broken"]
+    images = pictures(tmp_path, names, files)
+    said = [f"picture {number % 45}" for number in range(90)]
+    report = run_image_text([(images, captions(tmp_path, image=names, caption=said))], 1, epochs=1, threads=1)
+    assert [row.model for row in report.rows] == ["random", "ConSE, no training", "linear heads", "ours"]
+    assert any("1 pictures could not be read" in note for note in report.notes)
+    for row in report.rows:
+        assert 0 <= row.metrics["t2i r@1"].mean <= row.metrics["t2i r@10"].mean <= 1
