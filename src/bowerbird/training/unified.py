@@ -35,7 +35,7 @@ from bowerbird.training.tower_batches import SidesOfItems, TextsOfItems, exporte
 from bowerbird.training.tower_checkpoint import Checkpoint
 
 WIDTHS = (32, 64, 128)
-"""Prefixes of the vector that are trained to stand alone, beside the whole."""
+"""Prefixes of the vector that are trained to stand alone, one of them in each step, beside the whole."""
 LEAST_PAIRS = 64
 _WARM_UP = 0.1
 _JOINT_PART = 2
@@ -66,7 +66,7 @@ class UnifiedSettings(Settings):
     """Texts of an item used in a step."""
     neighbour_weight: float = Field(default=1.0, ge=0)
     """Weight of the neighbour loss beside the picture-words loss."""
-    narrow_weight: float = Field(default=0.1, ge=0)
+    narrow_weight: float = Field(default=0.5, ge=0)
     """Weight of the losses of narrower vectors beside that of the whole."""
     plain: bool = False
     """Only the sum of linear projections, without attention and hidden layer: the baseline."""
@@ -164,6 +164,7 @@ class _Training:
         if settings.plain:
             self.tower.keep_plain()
         self.scale = LearntScale()
+        self._width = WIDTHS[-1]
         self.optimiser = _optimiser(self.tower, self.scale, settings)
 
     def fingerprint(self) -> str:
@@ -216,6 +217,7 @@ class _Training:
         for number, (rows, ways) in enumerate(
             zip(np.array_split(order, steps), np.array_split(walks, steps), strict=True)
         ):
+            self._width = int(draw.choice(WIDTHS))
             self._schedule((epoch * steps + number) / (steps * self.settings.epochs))
             loss = self._pair_loss(rows, draw) if len(rows) > 1 else torch.zeros(())
             if len(ways) > 1 and self.settings.neighbour_weight > 0:
@@ -240,9 +242,10 @@ class _Training:
         dropped = self.settings.word_dropout
         seen = self.tower(*self.data.seen.batch(rows))
         loss = torch.zeros(())
-        for texts in self.texts.drawn(rows, self.settings.texts, draw):
+        for turn, texts in enumerate(self.texts.drawn(rows, self.settings.texts, draw)):
             said = self.tower(*self.data.said.batch(texts, dropped, draw))
-            loss = loss + self._loss(seen, said, self.data.same(rows, texts)) / self.settings.texts
+            one = self._loss(seen, said, self.data.same(rows, texts), narrow=turn == 0)
+            loss = loss + one / self.settings.texts
         part = rows[: max(2, len(rows) // _JOINT_PART)]
         (texts,) = self.texts.drawn(part, 1, draw)
         joint = self.tower(*self.data.joint(part, texts, dropped, draw))
@@ -270,16 +273,22 @@ class _Training:
         return self._loss(ends[0], ends[1], same, torch.from_numpy(self.log_popularity[ways[:, 1]]))
 
     def _loss(
-        self, left: Tensor, right: Tensor, same: Tensor, log_popularity: Tensor | None = None
+        self,
+        left: Tensor,
+        right: Tensor,
+        same: Tensor,
+        log_popularity: Tensor | None = None,
+        *,
+        narrow: bool = True,
     ) -> Tensor:
-        """The loss of the whole vectors and, with less weight, of their beginnings."""
+        """The loss of the whole vectors and, with less weight, of one of their beginnings."""
         scale = self.scale()
         loss = info_nce(left, right, scale, same=same, log_popularity=log_popularity)
-        for width in WIDTHS:
-            if width < self.settings.dim and self.settings.narrow_weight > 0:
-                one, other = (functional.normalize(side[:, :width], dim=1) for side in (left, right))
-                narrow = info_nce(one, other, scale, same=same, log_popularity=log_popularity)
-                loss = loss + self.settings.narrow_weight * narrow
+        width = self._width
+        if narrow and width < self.settings.dim and self.settings.narrow_weight > 0:
+            one, other = (functional.normalize(side[:, :width], dim=1) for side in (left, right))
+            beginning = info_nce(one, other, scale, same=same, log_popularity=log_popularity)
+            loss = loss + self.settings.narrow_weight * beginning
         return loss
 
     @torch.no_grad()
