@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
+from bowerbird.content.query_space import ItemSpace, away_from
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Vectors
-
-
-@runtime_checkable
-class Fusion(Protocol):
-    """Projects vectors of single modalities into the fused item space."""
-
-    def project(self, image: Vectors | None, text: Vectors | None) -> Vectors:
-        """Fused vectors; a missing modality is left out."""
-        ...
 
 
 @runtime_checkable
@@ -33,16 +25,23 @@ class QueryEncoder:
     Args:
         image: the picture encoder, or None when no item has a picture.
         text: the text encoder, or None when no item has words.
-        fusion: projects into the fused space, or None when it was not built.
+        items: embeds queries where the items are, or None when that space was not built.
     """
 
-    def __init__(self, image: Encoder | None, text: Encoder | None, fusion: Fusion | None) -> None:
+    def __init__(self, image: Encoder | None, text: Encoder | None, items: ItemSpace | None) -> None:
         self._image = image
         self._text = text
-        self._fusion = fusion
+        self._items = items
 
-    def encode(self, words: str | None, picture: bytes | None) -> Mapping[str, Vectors]:
+    def encode(
+        self, words: str | None, picture: bytes | None, without: str | None = None
+    ) -> Mapping[str, Vectors]:
         """Query vectors by space name: ``text``, ``image`` and ``item`` as far as they apply.
+
+        Args:
+            words: what is looked for.
+            picture: what it should look like.
+            without: what it must not be; moves the vector of the space of items away from it.
 
         Raises:
             InputError: the picture cannot be read.
@@ -58,12 +57,16 @@ class QueryEncoder:
                     "send a JPEG, PNG, WebP or GIF within the size limits"
                 )
             found["image"] = vectors
-        if found and self._fusion is not None:
-            found["item"] = self._fusion.project(found.get("image"), found.get("text"))
+        if found and self._items is not None:
+            said = [words] if "text" in found else None
+            found["item"] = self._items.embed(found.get("image"), found.get("text"), said)
+            unwanted = self.encode_many([without]) if without and without.strip() else None
+            if unwanted is not None:
+                found["item"] = away_from(found["item"], unwanted)
         return found
 
     def encode_many(self, texts: list[str]) -> Vectors | None:
-        """Many texts in the fused space, a row each; None where there is no text encoder or fused space."""
-        if self._text is None or self._fusion is None or not texts:
+        """Many texts in the space of items, a row each; None where there is no text encoder or no such space."""
+        if self._text is None or self._items is None or not texts:
             return None
-        return self._fusion.project(None, self._text.encode(texts))
+        return self._items.embed(None, self._text.encode(texts), texts)

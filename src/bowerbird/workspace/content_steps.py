@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from bowerbird.content.encoder import ContentEncoder, load_encoder
-from bowerbird.content.fusion import fitted_fusion
 from bowerbird.content.interests import item_interests
 from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
@@ -34,20 +33,18 @@ def length_space(space: Space) -> Space:
     return Space(f"{space.name}_length", space.version, 1, "dot")
 
 
-def content_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
-    """Steps over the catalogue, in order."""
+def encoding_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """Steps that turn pictures and words into vectors."""
     image, text = settings.content.image_encoder, settings.content.text_encoder
     return [
-        Step("image_vector", ("catalogue",), 1, image, make_image_vectors, lacks_pictures),
+        Step("image_vector", ("catalogue",), 2, image, make_image_vectors, lacks_pictures),
         Step("text_vector", ("catalogue",), 1, text, make_text_vectors, lacks_words),
-        Step(
-            "item_vector",
-            ("image_vector", "text_vector"),
-            1,
-            str(settings.seed),
-            make_item_vectors,
-            lacks_content,
-        ),
+    ]
+
+
+def reading_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """Steps that read signals off the vectors, in order."""
+    return [
         Step("near_duplicates", ("image_vector",), 1, "", make_near_duplicates, lacks_pictures),
         Step("item_interests", ("catalogue", "item_vector"), 1, "", make_interests, lacks_categories),
     ]
@@ -61,13 +58,6 @@ def lacks_pictures(bench: Workbench) -> str | None:
 def lacks_words(bench: Workbench) -> str | None:
     """Why words cannot be read here; None when they can."""
     return None if any(item_words(bench)) else "no item has words"
-
-
-def lacks_content(bench: Workbench) -> str | None:
-    """Pictures or words are needed."""
-    if lacks_pictures(bench) and lacks_words(bench):
-        return "no item has a picture or words"
-    return None
 
 
 def lacks_categories(bench: Workbench) -> str | None:
@@ -180,16 +170,21 @@ def _report_failures(bench: Workbench, failed: dict[str, str]) -> None:
         writer.writerows([item_id, failed[name]] for item_id, name in items if name in failed)
 
 
-def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
-    """Encode every text not seen before."""
+def encoded_texts(bench: Workbench, texts: Sequence[str | None], task: str) -> tuple[Vectors, int]:
+    """A text vector for each text, absent where there is none; and how many were not in the cache."""
     encoder = load_encoder(bench.settings.content.text_encoder, bench.layout.cache, ENCODER_THREADS)
-    texts = item_words(bench)
     names = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if text else "" for text in texts]
     text_of = dict(zip(names, texts, strict=True))
     cache = VectorCache(bench.layout, encoder.space)
     missing = cache.missing(sorted({name for name in names if name}))
-    _encoded(bench, encoder, missing, (text_of[name] for name in missing), "encode texts")
-    vectors = cache.get(names)
+    if missing:
+        _encoded(bench, encoder, missing, (text_of[name] or "" for name in missing), task)
+    return cache.get(names), len(missing)
+
+
+def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
+    """Encode every text not seen before."""
+    vectors, new = encoded_texts(bench, item_words(bench), "encode texts")
     card = bench.card(
         "text_vector",
         ("item", "vector"),
@@ -197,32 +192,9 @@ def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
         bench.settings.content.text_encoder,
         counted=(int(vectors.present.sum()), len(bench.items)),
         inputs=("catalogue",),
-        space=encoder.space,
-        note=f"{len(missing):,} encoded",
-    )
-    bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
-    return card
-
-
-def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
-    """Fuse pictures and words into one space, fitted on the catalogue."""
-    image = bench.item_vectors("image_vector") if bench.has("image_vector") else None
-    text = bench.item_vectors("text_vector") if bench.has("text_vector") else None
-    fusion = fitted_fusion(image, text)
-    vectors = fusion.project(image, text)
-    card = bench.card(
-        "item_vector",
-        ("item", "vector"),
-        version,
-        "fusion of "
-        + " and ".join(name for name, one in (("pictures", image), ("words", text)) if one is not None),
-        counted=(int(vectors.present.sum()), len(bench.items)),
-        inputs=("image_vector", "text_vector"),
         space=vectors.space,
+        note=f"{new:,} encoded",
     )
-    model = bench.card("fusion", ("model", "model"), version, "fusion", counted=(1, 1), inputs=card.inputs)
-    with bench.models.writing(model) as directory:
-        fusion.save(directory / "fusion.safetensors")
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
     return card
 

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from jaxtyping import Int32, Int64
 
 from bowerbird.content.encoder import load_encoder
-from bowerbird.content.fusion import Fusion
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
 from bowerbird.pipeline.queries import QueryEncoder
@@ -20,6 +19,7 @@ from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
 from bowerbird.retrieval.text_index import LexicalIndex
+from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
 
 SPACES = {"item": "item_vector", "image": "image_vector", "text": "text_vector"}
@@ -150,10 +150,7 @@ def _queries(bench: Workbench, vectors: dict[str, Vectors]) -> QueryEncoder:
     for space, encoder in (("image", image), ("text", text)):
         if encoder is not None:
             vectors[space].space.require(encoder.space, f"{space} queries")
-    fusion = None
-    if bench.models.card("fusion") is not None:
-        fusion = Fusion.load(bench.models.directory("fusion") / "fusion.safetensors")
-    return QueryEncoder(image, text, fusion)
+    return QueryEncoder(image, text, loaded_space(bench, vectors.get("item")))
 
 
 def _messages(bench: Workbench) -> tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]]:

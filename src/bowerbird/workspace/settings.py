@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ class ContentSettings(Settings):
     """Encoder plugin for pictures."""
     text_encoder: str = "minilm-l6"
     """Encoder plugin for words."""
+    item_space: Literal["fused", "unified"] = "fused"
+    """Where items and queries live: look and words side by side, without training, or a tower trained on this
+    catalogue, which needs torch and items with both a picture and words."""
 
 
 class WorkspaceSettings(Settings):

@@ -1,0 +1,218 @@
+"""Build steps of the space of items: a tower trained on this catalogue where it can be, fused vectors where not."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+
+import numpy as np
+
+from bowerbird.content.conse import Classifier, ConSE, conse_bridge
+from bowerbird.content.encoder import load_encoder
+from bowerbird.content.fusion import Fusion, fitted_fusion
+from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
+from bowerbird.content.query_space import FusedSpace, ItemSpace, UnifiedSpace, named
+from bowerbird.content.unified import TowerInput, UnifiedTower
+from bowerbird.errors import NotReadyError
+from bowerbird.records.signal import SignalCard, Space, Vectors
+from bowerbird.workspace.content_steps import encoded_texts, item_words, lacks_pictures, lacks_words
+from bowerbird.workspace.plan import Step
+from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.workbench import Workbench
+
+PRICE_SPACE = Space("price", "log.1", 2, "dot")
+"""A price as its logarithm and that logarithm's square: cheap, middling and dear are three directions."""
+LEAST_PAIRS = 64
+WORDLESS = 0.05
+"""Share of pictures without words from which they are given the names of what is seen in them."""
+
+
+def space_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """The tower, and the vectors of items it or the fusion gives."""
+    read = ("catalogue", "image_vector", "text_vector")
+    chosen = f"{settings.seed}/{settings.content.item_space}"
+    return [
+        Step("unified", read, 1, chosen, make_unified, lacks_pairs),
+        Step("item_vector", (*read, "unified"), 2, chosen, make_item_vectors, lacks_content),
+    ]
+
+
+def lacks_content(bench: Workbench) -> str | None:
+    """Pictures or words are needed."""
+    if lacks_pictures(bench) and lacks_words(bench):
+        return "no item has a picture or words"
+    return None
+
+
+def lacks_pairs(bench: Workbench) -> str | None:
+    """A tower needs torch and items with both a picture and words."""
+    if bench.settings.content.item_space != "unified":
+        return 'fused vectors need no training; [content] item_space = "unified" trains a tower'
+    if importlib.util.find_spec("torch") is None:
+        return (
+            "torch is not installed; pip install 'bowerbird[torch]' trains a tower, fused vectors do without"
+        )
+    image, text = _vectors(bench, "image_vector"), _vectors(bench, "text_vector")
+    pairs = 0 if image is None or text is None else int((image.present & text.present).sum())
+    if pairs < LEAST_PAIRS:
+        return (
+            f"{pairs} items have a picture and words, a tower needs {LEAST_PAIRS}; fused vectors do without"
+        )
+    return None
+
+
+def make_unified(bench: Workbench, version: str) -> SignalCard:
+    """Train the tower on the pictures and words of the catalogue."""
+    from bowerbird.training.unified import Pairs, train_unified  # loads torch: not for those who only ask
+
+    seen, said, vocabulary, inputs = _sides(bench)
+    pairs = Pairs(inputs, seen, said, np.arange(len(bench.items)), vocabulary)
+    checkpoint = bench.layout.cache / f"unified-{version}.safetensors"
+    trained = train_unified(pairs, seed=bench.settings.seed, checkpoint=checkpoint, progress=bench.progress)
+    held = f", held-out recall@10 {max(trained.history):.2f}" if trained.history else ""
+    card = bench.card(
+        "unified",
+        ("model", "model"),
+        version,
+        "item tower: " + ", ".join(trained.tower.modalities),
+        counted=(1, 1),
+        inputs=("catalogue", "image_vector", "text_vector"),
+        space=trained.tower.space,
+        note=f"best of {trained.epochs} epochs: {trained.best_epoch}{held}",
+    )
+    with bench.models.writing(card) as directory:
+        trained.tower.save(directory / "tower.safetensors")
+    return card
+
+
+def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
+    """One vector for each item: the tower's, or look and words fused on this catalogue."""
+    if lacks_pairs(bench) is None:
+        tower = UnifiedTower.load(bench.models.directory("unified") / "tower.safetensors")
+        seen, said, _, _ = _sides(bench, tower.vocabulary)
+        vectors = tower.project(ItemParts({**seen.blocks, **said.blocks}, said.words))
+        producer, note = "unified space, trained on this catalogue", ""
+    else:
+        vectors, producer, note = _fused(bench, version)
+    card = bench.card(
+        "item_vector",
+        ("item", "vector"),
+        version,
+        producer,
+        counted=(int(vectors.present.sum()), len(bench.items)),
+        inputs=("image_vector", "text_vector", "unified"),
+        space=vectors.space,
+        note=note,
+    )
+    bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
+    return card
+
+
+def _fused(bench: Workbench, version: str) -> tuple[Vectors, str, str]:
+    """Fused vectors; many pictures without words get the names of what is seen in them."""
+    image, text = _vectors(bench, "image_vector"), _vectors(bench, "text_vector")
+    encoder = (
+        None if image is None else load_encoder(bench.settings.content.image_encoder, bench.layout.cache)
+    )
+    bridge = _bridge(bench, encoder, image, text)
+    words = named(image, text, bridge, encoder if isinstance(encoder, Classifier) else None)
+    fusion = fitted_fusion(image, words)
+    present = [name for name, one in (("pictures", image), ("words", text)) if one is not None]
+    model = bench.card("fusion", ("model", "model"), version, "fusion", counted=(1, 1))
+    with bench.models.writing(model) as directory:
+        fusion.save(directory / "fusion.safetensors")
+        if bridge is not None:
+            bridge.save(directory / "conse.safetensors")
+    note = "pictures without words are named by what is seen in them" if bridge is not None else ""
+    return fusion.project(image, words), "fusion of " + " and ".join(present), note
+
+
+def _bridge(bench: Workbench, encoder: object, image: Vectors | None, text: Vectors | None) -> ConSE | None:
+    """The bridge from pictures to words where many pictures have none; None where it is not needed or cannot be."""
+    if image is None or not isinstance(encoder, Classifier):
+        return None
+    wordless = image.present if text is None else image.present & ~text.present
+    if wordless.sum() <= WORDLESS * image.present.sum():
+        return None
+    return conse_bridge(encoder, load_encoder(bench.settings.content.text_encoder, bench.layout.cache))
+
+
+def loaded_space(bench: Workbench, items: Vectors | None) -> ItemSpace | None:
+    """How queries get to where the items are.
+
+    Args:
+        bench: the workspace's stores.
+        items: the live vectors of items; None when there are none.
+
+    Raises:
+        NotReadyError: no model that is kept leads to the space of the items.
+    """
+    if items is None:
+        return None
+    spaces: list[ItemSpace] = []
+    if bench.models.card("unified") is not None:
+        spaces.append(
+            UnifiedSpace(UnifiedTower.load(bench.models.directory("unified") / "tower.safetensors"))
+        )
+    if bench.models.card("fusion") is not None:
+        spaces.append(_fused_space(bench))
+    for space in spaces:
+        if space.space == items.space:
+            return space
+    known = ", ".join(space.space.key for space in spaces) or "none"
+    raise NotReadyError(
+        f"item_vector lives in {items.space.key}, queries would live in {known}; run `bowerbird build item_vector`"
+    )
+
+
+def _fused_space(bench: Workbench) -> FusedSpace:
+    directory = bench.models.directory("fusion")
+    fusion = Fusion.load(directory / "fusion.safetensors")
+    if not (directory / "conse.safetensors").exists():
+        return FusedSpace(fusion)
+    encoder = load_encoder(bench.settings.content.image_encoder, bench.layout.cache)
+    classifier = encoder if isinstance(encoder, Classifier) else None
+    return FusedSpace(fusion, ConSE.load(directory / "conse.safetensors"), classifier)
+
+
+def _vectors(bench: Workbench, name: str) -> Vectors | None:
+    return bench.item_vectors(name) if bench.has(name) else None
+
+
+def _sides(
+    bench: Workbench, vocabulary: WordVocabulary | None = None
+) -> tuple[ItemParts, ItemParts, WordVocabulary, tuple[TowerInput, ...]]:
+    """What is seen and what is said of every item; modalities that no item has are left out."""
+    image, text = bench.item_vectors("image_vector"), bench.item_vectors("text_vector")
+    words = item_words(bench)
+    vocabulary = WordVocabulary.of(words) if vocabulary is None else vocabulary
+    paths = [
+        path.replace("/", " ").replace("-", " ") if path else None for path in bench.items.column("category")
+    ]
+    facts = [
+        " ".join(value for _, value in pairs or ()) or None for pairs in bench.items.column("attributes")
+    ]
+    said = {
+        "text": text,
+        "category": encoded_texts(bench, paths, "encode categories")[0],
+        "attributes": encoded_texts(bench, facts, "encode attributes")[0],
+        "price": _prices(bench),
+    }
+    said = {name: vectors for name, vectors in said.items() if vectors.present.any()}
+    inputs = [TowerInput("image", "image", image.space)]
+    inputs += [TowerInput(name, vectors.space.name, vectors.space) for name, vectors in said.items()]
+    blocks = {name: Block.of(vectors) for name, vectors in said.items()}
+    return (
+        ItemParts({"image": Block.of(image)}),
+        ItemParts(blocks, vocabulary.counts(words)),
+        vocabulary,
+        tuple(inputs),
+    )
+
+
+def _prices(bench: Workbench) -> Vectors:
+    prices = bench.items.table.column("price").to_numpy().astype(np.float64)
+    known = np.isfinite(prices) & (prices >= 0)
+    logs = np.log1p(np.where(known, prices, 0.0)) / math.log(10)
+    matrix = np.stack([logs, logs * logs], axis=1).astype(np.float32)
+    return Vectors(PRICE_SPACE, np.where(known[:, None], matrix, np.float32(0)), known)
