@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from bowerbird.cli.bench import Json, Seeds, app, show
-from bowerbird.cli.display import BarProgress
 
 __all__ = ["app"]
 
@@ -37,6 +36,7 @@ def image_text(
     json: Json = None,
 ) -> None:
     """Texts find pictures and pictures find texts; several sets are also trained together."""
+    from bowerbird.cli.display import BarProgress
     from bowerbird.evaluation.bench.image_text import run_image_text
 
     if len(images) != len(captions):
