@@ -17,6 +17,7 @@ from bowerbird.errors import NotFoundError, did_you_mean
 
 GROUPS = {
     "encoders": "content encoders: pictures or texts to vectors",
+    "regions": "parts of a picture that may each show one thing: detectors",
     "sources": "candidate sources of retrieval",
     "filters": "slate filters that drop candidates with a reason",
     "importers": "readers of named public data sets",

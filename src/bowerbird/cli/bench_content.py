@@ -45,3 +45,25 @@ def image_text(
         )
     sets = list(zip(images, captions, strict=True))
     show(run_image_text(sets, seeds, fit=fit, epochs=epochs, progress=BarProgress()), json)
+
+
+@app.command(
+    "looks",
+    epilog="Example: bowerbird bench looks --scenes 'rooms-*.parquet' --products products/ --pairs in_room.csv",
+)
+def looks(
+    scenes: Annotated[Path, typer.Option(help="Pictures of scenes: a folder, a parquet or a pattern.")],
+    products: Annotated[Path, typer.Option(help="Pictures of products, likewise.")],
+    pairs: Annotated[Path, typer.Option(help="A table with a scene and a product column [, split].")],
+    seeds: Seeds = 3,
+    folds: Annotated[int, typer.Option(min=2, help="Parts the scenes are cut into for each seed.")] = 5,
+    limit: Annotated[int, typer.Option(min=4, help="Most scenes.")] = 1000,
+    regions: Annotated[str, typer.Option(help="Plugin that proposes regions.")] = "multi-scale",
+    json: Json = None,
+) -> None:
+    """Which products of a catalogue are in a photographed scene."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.evaluation.bench.looks import LooksPlan, run_looks
+
+    plan = LooksPlan(seeds, folds, limit, regions=regions, progress=BarProgress())
+    show(run_looks(scenes, products, pairs, plan), json)
