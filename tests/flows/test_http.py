@@ -236,7 +236,7 @@ def test_somebody_new_is_known_from_their_first_event_on(own):
 
 
 def test_what_another_server_takes_is_read_from_the_log(own_workspace, monkeypatch):
-    monkeypatch.setattr("bowerbird.serving.live.FOLLOW_S", 0.0)
+    monkeypatch.setattr("bowerbird.serving.follower.FOLLOW_S", 0.0)
     with TestClient(make_app(own_workspace)) as one, TestClient(make_app(own_workspace)) as other:
         item = ids(one.post("/v1/homefeed", json={"user": "u3", "n": 3}))[0]
         one.post("/v1/events", json=event("hide", item))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+IDLE_S = 0.2
+"""How long a consumer that is up to date waits before it looks again."""
 _DIRECTORY, _SETTINGS = "BOWERBIRD_SERVE_DIRECTORY", "BOWERBIRD_SERVE_SETTINGS"
 
 
@@ -71,6 +73,34 @@ def serve(
         )
     except KeyboardInterrupt:  # the ordinary way to stop a server: requests in hand were answered
         typer.echo("Stopped.")
+
+
+def consume(
+    workspace: WorkspaceOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop when everything is read.")] = False,
+) -> None:
+    """Bring the stream that [realtime] names into the event log, and keep the online state servers read.
+
+    May be killed at any time: the next run carries on, and every event is kept once.
+
+    Example: bowerbird consume -w shop --once
+    """
+    import time
+
+    from bowerbird.workspace import Workspace
+    from bowerbird.workspace.realtime import StreamConsumer
+
+    space = Workspace.open(workspace_directory(workspace))
+    consumer = StreamConsumer(space.settings.realtime, space.layout, space.workbench().log)
+    total = 0
+    while True:
+        read = consumer.step()
+        total += read
+        if not read:
+            if once:
+                break
+            time.sleep(IDLE_S)
+    typer.echo(f"{total:,} events read.")
 
 
 def application() -> FastAPI:

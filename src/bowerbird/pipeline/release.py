@@ -25,6 +25,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.signals.sequences import OnlineSequence, Sequences
 
 UNKNOWN_TIME = np.iinfo(np.int64).min
@@ -42,7 +43,7 @@ class Release:
     people: Vocabulary
     sequences: Sequences | OnlineSequence
     """What people did; the stream's side of it while serving."""
-    counts: EventCounts
+    counts: EventCounts | OnlineCounts
     vectors: Mapping[str, Vectors]
     indexes: Mapping[str, VectorIndex]
     cooccurrence: SequentialCooccurrence | None
@@ -61,6 +62,14 @@ class Release:
     """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""
     memory: PersonMemory = field(default_factory=PersonMemory, repr=False, compare=False)
     """What was worked out for people already."""
+
+    def meet(self, people: Vocabulary) -> None:
+        """Know people who came while serving.
+
+        The one thing of a release that changes: rows of those already known stay, so nothing a request
+        holds becomes wrong, and a newcomer does not cost a release loaded again.
+        """
+        object.__setattr__(self, "people", people)
 
     def with_scorer(self, scorer: Scorer) -> Release:
         """The same release, ranked by a scorer."""

@@ -19,6 +19,7 @@ from bowerbird.clock import DAY_US
 from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
 from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.online_counts import OnlineCounts
 
 SURFACES = ("homefeed", "related", "search", "shopping", "growth", "ads")
 RECENT = 20
@@ -66,7 +67,7 @@ class ItemKnowledge(Protocol):
         ...
 
     @property
-    def counts(self) -> EventCounts:
+    def counts(self) -> EventCounts | OnlineCounts:
         """Events per item and window."""
         ...
 

@@ -12,6 +12,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.nearest import Silent
 from bowerbird.retrieval.source import Holdings, Source, best_allowed
 from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.online_counts import OnlineCounts
 
 RECENT_STEPS = 20
 """Steps of a history the co-occurrence source reads; older ones weigh below a thousandth."""
@@ -82,7 +83,7 @@ class Trending:
 
     name = "trending"
 
-    def __init__(self, counts: EventCounts, logical_time: bool) -> None:
+    def __init__(self, counts: EventCounts | OnlineCounts, logical_time: bool) -> None:
         self._counts = counts
         self._logical_time = logical_time
         self._cached: tuple[int, Float32[np.ndarray, "item"]] | None = None

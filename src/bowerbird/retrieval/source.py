@@ -20,6 +20,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.online_counts import OnlineCounts
 
 
 @runtime_checkable
@@ -61,7 +62,7 @@ class Holdings(Protocol):
         ...
 
     @property
-    def counts(self) -> EventCounts:
+    def counts(self) -> EventCounts | OnlineCounts:
         """Exact counts of events per item and window."""
         ...
 

@@ -14,9 +14,9 @@ import bowerbird
 from bowerbird.serving.asking import FAILURES, BadJson, asking_routes, bad_json, read_json
 from bowerbird.serving.auth import Guard, KeyRing, SameSite
 from bowerbird.serving.explanations import KeptSlates
-from bowerbird.serving.failures import install_failures
+from bowerbird.serving.failures import install_failures, reply_failure
 from bowerbird.serving.ingest import batch_of
-from bowerbird.serving.limits import BodyLimit, Crew, RateLimit, TokenBuckets
+from bowerbird.serving.limits import BodyLimit, Crew, Intake, RateLimit, TokenBuckets
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.looking import looking_routes
 from bowerbird.serving.metrics import Measured, Telltale
@@ -89,7 +89,7 @@ def make_app(
     app.add_exception_handler(BadJson, bad_json)
     app.include_router(asking_routes(live, kept, crew, settings.max_budget))
     app.include_router(looking_routes(live, crew))
-    _add_events(app, live, crew, telltale, settings.max_events)
+    _add_events(app, live, crew, telltale, settings)
     _add_operations(app, live, kept, crew, telltale)
     return app
 
@@ -110,10 +110,21 @@ def _front(settings: ServingSettings, keys: KeyRing | None, telltale: Telltale) 
     return front
 
 
-def _add_events(app: FastAPI, live: LiveWorkspace, crew: Crew, telltale: Telltale, most: int) -> None:
+def _add_events(
+    app: FastAPI, live: LiveWorkspace, crew: Crew, telltale: Telltale, settings: ServingSettings
+) -> None:
+    intake = Intake(settings.max_waiting_events)
+
     async def events(request: Request) -> Response:
-        rows = batch_of(await read_json(request), most)
-        reply = await crew.run(lambda: live.take(rows))
+        rows = batch_of(await read_json(request), settings.max_events)
+        with intake.taking(len(rows)) as welcome:
+            if not welcome:
+                telltale.events.labels("deferred").inc(len(rows))
+                message = (
+                    f"{intake.waiting:,} events are on their way to the disk; send these again in a second"
+                )
+                return reply_failure(429, "backpressure", message, {"retry-after": "1"})
+            reply = await crew.run(lambda: live.take(rows))
         counts = {"accepted": reply.accepted, "duplicate": reply.duplicates, "rejected": len(reply.rejected)}
         for outcome, count in counts.items():
             telltale.events.labels(outcome).inc(count)

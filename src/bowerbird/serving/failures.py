@@ -11,6 +11,7 @@ NotFoundError, an unknown route        404     ``not_found``
 the body is too large                  413     ``too_large``
 InputError, a field is wrong           422     ``bad_input``
 too many requests                      429     ``rate_limited``
+too many events at once                429     ``backpressure``
 anything not foreseen                  500     ``internal``
 NotReadyError, BusyError               503     ``not_ready``, ``busy``
 StorageError                           503     ``storage``

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
@@ -131,6 +132,32 @@ class RateLimit:
                 await reply_failure(429, "rate_limited", message, retry)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class Intake:
+    """How many events may be on their way to the disk at the same time: beyond it senders are told to wait.
+
+    Args:
+        most: events.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._guard = threading.Lock()
+        self.waiting = 0
+        """Events on their way."""
+
+    @contextmanager
+    def taking(self, events: int) -> Iterator[bool]:
+        """Whether a batch may come in; it counts while the block runs. A batch alone always may."""
+        with self._guard:
+            welcome = self.waiting == 0 or self.waiting + events <= self._most
+            self.waiting += events if welcome else 0
+        try:
+            yield welcome
+        finally:
+            with self._guard:
+                self.waiting -= events if welcome else 0
 
 
 class Crew:

@@ -75,7 +75,7 @@ def looking_routes(live: LiveWorkspace, crew: Crew) -> APIRouter:
         headers = {"etag": tag, "cache-control": "private, max-age=3600", "content-disposition": "inline"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        data = await crew.run(lambda: live.media.get(name))
+        data = await crew.run(lambda: live.edition.media.get(name))
         return Response(data, headers=headers, media_type=picture_type(data))
 
     @router.get("/items/{item_id:path}", summary="One item: facts, interests, counts, near-duplicates.")

@@ -89,8 +89,8 @@ class Profiles:
         context = person_context(
             release, Request("homefeed", as_of, user_id=user_id), row, with_interests=True
         )
-        known = self._live.users.vocabulary
-        facts = self._live.users[known.row(user_id)] if user_id in known else None
+        known = self._live.edition.users.vocabulary
+        facts = self._live.edition.users[known.row(user_id)] if user_id in known else None
         newest = context.history.last(SHOWN_STEPS)
         return {
             **_person_row(crowd, user_id, row),

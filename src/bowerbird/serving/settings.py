@@ -22,6 +22,8 @@ class ServingSettings(Settings):
     """Largest request body, counted while it arrives."""
     max_events: Annotated[int, Field(ge=1)] = 10_000
     """Most events in one batch."""
+    max_waiting_events: Annotated[int, Field(ge=1)] = 50_000
+    """Events on their way to the disk at the same time; more are told to come again (429), none is dropped."""
     max_budget: Annotated[int, Field(ge=1)] = 1000
     """Most notifications one growth request may plan."""
     threads: Annotated[int, Field(ge=1, le=256)] = 8

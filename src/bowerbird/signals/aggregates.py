@@ -62,6 +62,17 @@ class EventCounts:
         """Counts per person; events of other people are not counted."""
         return _counted(vocabulary_rows(events.table.column("user_id"), users), events, len(users))
 
+    def appended(self, events: Events, items: Vocabulary) -> EventCounts:
+        """These counts per item with more events, wherever in time they belong: as if all had come at once."""
+        rows = [vocabulary_rows(events.table.column("item_id"), items).astype(np.int64)]
+        at, codes = [events.at], [events.action_codes]
+        for action, keys in self.keys.items():
+            own, ranks = np.divmod(keys, self.instants.shape[0] + 1)
+            rows.append(own)
+            at.append(self.instants[ranks])
+            codes.append(np.full(len(keys), ACTION_CODE[action], dtype=np.int8))
+        return _of_steps(np.concatenate(rows), np.concatenate(at), np.concatenate(codes), self.entities)
+
     def counts(
         self,
         rows: Int32[np.ndarray, "n"],
@@ -145,8 +156,14 @@ _NO_KEYS = np.empty(0, dtype=np.int64)
 
 
 def _counted(rows: Int32[np.ndarray, "n"], events: Events, entities: int) -> EventCounts:
+    return _of_steps(rows.astype(np.int64), events.at, events.action_codes, entities)
+
+
+def _of_steps(
+    rows: Int64[np.ndarray, "n"], at: Int64[np.ndarray, "n"], codes: np.ndarray, entities: int
+) -> EventCounts:
     known = rows >= 0
-    rows, at, codes = rows[known].astype(np.int64), events.at[known], events.action_codes[known]
+    rows, at, codes = rows[known], at[known], codes[known]
     instants, ranks = np.unique(at, return_inverse=True)
     keys = rows * (instants.shape[0] + 1) + ranks
     first = np.full(entities, NEVER, dtype=np.int64)

@@ -289,14 +289,12 @@ class OnlineSequence:
                 self._arrived = []
             return self._whole
 
-    def with_users(self, names: tuple[str, ...]) -> OnlineSequence:
-        """The same stream with more people, who did nothing yet; this one is not to be used any more."""
-        more = OnlineSequence(self._batch.with_users(names))
+    def meet(self, names: tuple[str, ...]) -> None:
+        """Know more people, who did nothing yet; rows of those already known stay."""
         with self._guard:
-            more._touched, more._arrived = self._touched, self._arrived
-            more._whole = self._whole.with_users(names)
-        more.unknown_users, more.unknown_items = self.unknown_users, self.unknown_items
-        return more
+            same = self._whole is self._batch
+            self._batch = self._batch.with_users(names)
+            self._whole = self._batch if same else self._whole.with_users(names)
 
     def _take(self, events: Events) -> None:
         steps, unknown_users, unknown_items = known_steps(events, self._batch.users, self._batch.items)

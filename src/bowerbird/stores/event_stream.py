@@ -20,6 +20,7 @@ from bowerbird.stores.protocol import EventLog
 
 START = ""
 """The position before everything."""
+_AFTER_ALL = 2**62
 
 
 @runtime_checkable
@@ -47,6 +48,11 @@ class LogStream:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
+
+    @property
+    def end(self) -> str:
+        """The position after everything there is."""
+        return str(self._log.read_since(_AFTER_ALL)[1])
 
     def publish(self, events: Events) -> int:
         """Append to the log; returns how many were new."""

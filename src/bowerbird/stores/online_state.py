@@ -48,7 +48,11 @@ class OnlineState(Protocol):
         ...
 
     def apply(self, events: Events, position: str) -> int:
-        """Take events whose id is new and move the position, in one stroke; returns how many were new."""
+        """Take events whose id is new and move the position, in one stroke; returns how many were new.
+
+        An empty position leaves it where it is: a server that has just put events on the stream makes them
+        known at once, and the consumer meets them again.
+        """
         ...
 
     def person(self, user_id: str) -> Events:
@@ -147,7 +151,7 @@ class MemoryOnlineState:
             *(kept_columns(events, self._floor).column(name).to_pylist() for name in KEPT), strict=True
         ):
             self._rows.setdefault(row[0], row)
-        self._position = position
+        self._position = position or self._position
         self._newest = max(self._newest, int(events.at[-1]) if len(events) else 0)
         return len(self._rows) - before
 

@@ -82,7 +82,9 @@ class SqliteOnlineState:
             self._db.executemany(f"INSERT INTO step ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", new)  # noqa: S608 - our words
             self._db.executemany(_ADD_TALLY, [(*key, count) for key, count in tallied(new).items()])
             newest = int(events.at[-1]) if len(events) else 0
-            self._set(position=position, newest=max(newest, int(self._meta("newest", "0"))))
+            if position:
+                self._set(position=position)
+            self._set(newest=max(newest, int(self._meta("newest", "0"))))
         return len(new)
 
     def person(self, user_id: str) -> Events:

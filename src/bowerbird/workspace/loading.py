@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Int32, Int64
 
+from bowerbird.clock import HOUR_US
 from bowerbird.content.encoder import load_encoder
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
@@ -19,6 +20,7 @@ from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
 from bowerbird.retrieval.text_index import LexicalIndex
+from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
 
@@ -46,7 +48,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         items=bench.items,
         people=bench.people,
         sequences=bench.sequences,
-        counts=bench.counts,
+        counts=OnlineCounts(bench.counts, bench.items.vocabulary, bench.as_of // HOUR_US),
         vectors=vectors,
         indexes={
             space: load_index(bench.models.directory(f"{space}_index"))

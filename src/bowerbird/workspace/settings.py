@@ -26,6 +26,15 @@ class ContentSettings(Settings):
     catalogue, which needs torch and items with both a picture and words."""
 
 
+class RealtimeSettings(Settings):
+    """Where events go when they arrive, and where requests read what is newer than the build."""
+
+    stream: str = "log"
+    """``log``: the workspace's own. ``redis://HOST:PORT/DB`` or ``kafka://HOST:PORT,.../TOPIC``: a stream that several machines share; ``bowerbird consume`` brings it into the log."""
+    state: str = "process"
+    """``process``: each server follows the stream by itself. ``file`` or ``redis://HOST:PORT/DB``: servers read the online state that ``bowerbird consume`` keeps."""
+
+
 class WorkspaceSettings(Settings):
     """Everything ``bowerbird.toml`` may say."""
 
@@ -39,6 +48,7 @@ class WorkspaceSettings(Settings):
     """Seed of everything random in a build."""
     content: ContentSettings = ContentSettings()
     sequence: SequenceSettings = SequenceSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
     surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
     """The surfaces: where candidates come from, what may not be shown, what counts."""
 

@@ -13,6 +13,7 @@ from bowerbird.clock import HOUR_US
 from bowerbird.errors import InputError
 from bowerbird.records import Events, Vocabulary
 from bowerbird.signals.aggregates import NEVER, EventCounts
+from bowerbird.signals.online_counts import OnlineCounts
 
 ITEMS = Vocabulary("item", ("a", "b", "c"))
 Fact = tuple[int, str | None, str]
@@ -155,3 +156,36 @@ def test_online_retail_counts_equal_a_plain_count(shared_data):
         counts.totals(("purchase",), int(at.min()), middle).tolist()
         == np.bincount(rows[at < middle], minlength=len(items)).tolist()
     )
+
+
+def test_counts_that_grow_equal_counts_of_everything_at_every_full_hour():
+    rows = [
+        (f"e{n}", n * HOUR_US // 3, f"u{n % 3}", "ab"[n % 2], ("save", "impression")[n % 3 == 0])
+        for n in range(20)
+    ]
+    rows.append(("late", 5, "u0", "a", "click"))
+
+    def logged(part):
+        names = ("event_id", "at", "user_id", "item_id", "action")
+        return Events(
+            pa.table(
+                {name: list(column) for name, column in zip(names, zip(*part, strict=True), strict=True)}
+            )
+        )
+
+    items = Vocabulary("item", ("a", "b"))
+    online = OnlineCounts(EventCounts.from_events(logged(rows[:8]), items), items, rows[7][1] // HOUR_US)
+    for row in rows[8:]:
+        online.add(logged([row]), max(row[1], rows[-2][1] if row[0] == "late" else 0) + 1)
+    online.add(logged([("end", 100 * HOUR_US, "u", "b", "save")]), 100 * HOUR_US)
+    whole = EventCounts.from_events(logged([*rows, ("end", 100 * HOUR_US, "u", "b", "save")]), items)
+    assert (
+        online.totals(("save", "click"), 0, 10**18).tolist()
+        == whole.totals(("save", "click"), 0, 10**18).tolist()
+    )
+    assert (
+        online.first_seen(np.array([0, 1], np.int32)).tolist()
+        == whole.first_seen(np.array([0, 1], np.int32)).tolist()
+    )
+    assert online.trending(99 * HOUR_US).tobytes() == whole.trending(99 * HOUR_US).tobytes()
+    assert online.entities == 2

@@ -37,6 +37,8 @@ def an_event_counts_once_whatever_it_says_the_second_time(make: Make) -> None:
     assert state.person("u").at.tolist() == [1, 2]
     assert state.tallies().to_pylist() == [{"item_id": "i", "hour": 0, "action": "click", "events": 2}]
     assert state.position == "2"
+    state.apply(events({"event_id": "g", "at": 3}), "")
+    assert state.position == "2"
 
 
 def late_events_take_their_place_by_time_and_then_by_id(make: Make) -> None:

@@ -1,0 +1,142 @@
+"""What arrives after a release was loaded, brought into it: from the stream, or from a shared online state."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bowerbird.errors import StorageError
+from bowerbird.pipeline.release import Release
+from bowerbird.records.event import Events
+from bowerbird.signals.online_counts import OnlineCounts
+from bowerbird.signals.sequences import OnlineSequence
+from bowerbird.stores.event_stream import EventStream
+from bowerbird.stores.online_state import OnlineState
+
+FOLLOW_S = 1.0
+"""What others put on the stream is looked for this often."""
+STATE_DOWN = "the online state cannot be read: this answer knows events up to the build, not later ones"
+
+
+class Follower:
+    """Keeps one release up to date. Safe to call from many threads.
+
+    Args:
+        stream: where events are put.
+        state: what a consumer makes of them, where servers share it; None to follow the stream here.
+        release: the release, whose sequences are ``online``.
+        online: takes the events.
+        position: the place in the stream from which the release may lack events.
+        already: ids of events the release has, of those after the position.
+    """
+
+    def __init__(
+        self,
+        stream: EventStream,
+        state: OnlineState | None,
+        release: Release,
+        online: OnlineSequence,
+        position: str,
+        already: pa.ChunkedArray,
+    ) -> None:
+        self._stream = stream
+        self._state = state
+        self._release = release
+        self._online = online
+        self._position = position
+        self._already = already
+        self._guard = threading.Lock()
+        self._followed_s = time.monotonic()
+        self._taken: dict[str, set[str]] = {}
+        self.newest = release.as_of
+        """Just after the newest event known."""
+        self.follow()
+
+    def publish(self, events: Events) -> int:
+        """Put events on the stream, then read it; returns how many were taken.
+
+        Raises:
+            StorageError: the stream refused; nothing was taken, and sending again is safe.
+        """
+        if not len(events):
+            return 0
+        taken = self._stream.publish(events)
+        if self._state is not None:
+            with suppress(StorageError):  # they are on the stream: the consumer brings them later
+                self._state.apply(events, "")
+        self.follow()
+        return taken
+
+    def follow(self) -> None:
+        """Take everything the stream has since the last time."""
+        with self._guard:
+            self._follow()
+
+    def follow_now_and_then(self) -> None:
+        """:meth:`follow`, if it is time and nobody is at it."""
+        if time.monotonic() - self._followed_s < FOLLOW_S or not self._guard.acquire(blocking=False):
+            return
+        try:
+            self._follow()
+        finally:
+            self._guard.release()
+
+    def catch_up(self, user_id: str | None) -> tuple[str, ...]:
+        """Take what the shared state has of a person beyond the build; what cannot be read is said, not raised.
+
+        Returns:
+            Notes for the answer.
+        """
+        if self._state is None or user_id is None:
+            return ()
+        try:
+            steps = self._state.person(user_id)
+        except StorageError:
+            return (STATE_DOWN,)
+        with self._guard:
+            taken = self._taken.setdefault(user_id, set())
+            ids = steps.table.column("event_id").to_pylist()
+            new = [
+                name not in taken and at >= self._release.as_of
+                for name, at in zip(ids, steps.at.tolist(), strict=True)
+            ]
+            if any(new):
+                self._take(Events(steps.table.filter(pa.array(new))))
+                taken.update(ids)
+        return ()
+
+    def _follow(self) -> None:
+        self._followed_s = time.monotonic()
+        if self._state is not None:
+            self.newest = max(self.newest, self._newest_of(self._state))
+            return
+        while True:
+            events, self._position = self._stream.read(self._position)
+            if not len(events):
+                return
+            known = pc.is_in(events.table.column("event_id"), value_set=self._already.combine_chunks())
+            self._take(Events(events.table.filter(pc.invert(known))))
+
+    def _newest_of(self, state: OnlineState) -> int:
+        try:
+            return state.newest + 1
+        except StorageError:  # every answer says so, see catch_up
+            return 0
+
+    def _take(self, events: Events) -> None:
+        if not len(events):
+            return
+        known = self._release.people
+        acting = pc.unique(events.table.column("user_id")).to_pylist()
+        new = tuple(name for name in acting if name not in known)
+        if new:
+            self._online.meet(new)
+            self._release.meet(self._online.users)
+        self._online.add(events)
+        self.newest = max(self.newest, int(events.at[-1]) + 1)
+        if isinstance(self._release.counts, OnlineCounts):
+            self._release.counts.add(events, self.newest)
