@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -19,6 +20,7 @@ from jaxtyping import Float32
 
 from bowerbird import plugins
 from bowerbird.content.perceptual_hash import PictureHashes
+from bowerbird.errors import InputError
 from bowerbird.records.signal import Space, Vectors
 
 Raw = TypeVar("Raw", bytes, str)
@@ -82,15 +84,25 @@ def load_encoder(name: str, model_dir: Path | None = None, threads: int = 1) -> 
     """A registered encoder, ready to run.
 
     Args:
-        name: e.g. ``efficientnet-lite2``, ``minilm-l6``; `bowerbird plugins` lists them.
+        name: a plugin, e.g. ``efficientnet-lite2``, or a plugin and its choice of a model, e.g.
+            ``efficientnet-lite2:int8``, ``timm:vit_small_patch16_224``; `bowerbird plugins` lists plugins.
         model_dir: where built graphs are kept between runs.
         threads: workers that encode side by side.
 
     Raises:
         NotFoundError: no installed package offers it.
+        InputError: a choice is given and the plugin has none.
         MissingDependencyError: the package with its weights is not installed.
     """
-    return plugins.load("encoders", name)(model_dir=model_dir, threads=threads)
+    plugin, colon, choice = name.partition(":")
+    factory = plugins.load("encoders", plugin)
+    if not colon:
+        return factory(model_dir=model_dir, threads=threads)
+    if "choice" not in signature(factory).parameters:
+        raise InputError(
+            f"encoder {name!r}: {plugin!r} has no choice of models; leave out {colon + choice!r}"
+        )
+    return factory(model_dir=model_dir, threads=threads, choice=choice)
 
 
 def chunks(inputs: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -42,13 +42,27 @@ def cached_graph(
     Raises:
         StorageError: the directory cannot be read or written.
     """
+    return cached_bytes(model_dir, f"{name}-{recipe}.onnx", lambda: build().SerializeToString())
+
+
+def cached_bytes(model_dir: Path | None, name: str, build: Callable[[], bytes]) -> bytes:
+    """The bytes of a file in the directory, made and kept when it is not there.
+
+    Args:
+        model_dir: where files are kept; None makes them each time and keeps nothing.
+        name: of the file; it must change whenever the bytes would.
+        build: makes the bytes.
+
+    Raises:
+        StorageError: the directory cannot be read or written.
+    """
     if model_dir is None:
-        return build().SerializeToString()
-    path = model_dir / f"{name}-{recipe}.onnx"
+        return build()
+    path = model_dir / name
     try:
         if path.is_file():
             return path.read_bytes()
-        raw = build().SerializeToString()
+        raw = build()
         model_dir.mkdir(parents=True, exist_ok=True)
         _write_whole(path, raw)
     except OSError as error:

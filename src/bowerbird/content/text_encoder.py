@@ -12,17 +12,35 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32
+import onnx
+from jaxtyping import Float32, Int32
 from tokenizers import Encoding, Tokenizer
 
 from bowerbird.content.encoder import EncodedChunk, EncodingFailure, chunks, side_by_side
-from bowerbird.content.graph_cache import cached_graph, recipe_hash, session
+from bowerbird.content.graph_cache import recipe_hash, session
+from bowerbird.content.made_up import made_up_tokens
 from bowerbird.content.minilm import VECTOR_DIM, minilm_graph
+from bowerbird.content.precision import (
+    Precision,
+    PrecisionCheck,
+    checked_precision,
+    graph_of,
+    precision_check,
+)
+from bowerbird.content.quantisation import activation_ranges, int8_products
 from bowerbird.content.weights import MINILM, MINILM_TOKENIZER
 from bowerbird.records.signal import Space, Vectors
 
 _REVISION = "1"
 """Raised by hand when the graph or the tokens change what a text's vector is."""
+_INT8_REVISION = "1"
+"""Raised by hand when the int8 graph changes: the calibration, the layers it covers."""
+_CALIBRATION_TEXTS = 128
+_CHECK_TEXTS = 128
+_COMMON_WORDS = range(1996, 12_000)
+"""Whole words in the vocabulary, commonest first."""
+_ENDS = (101, 102)
+"""The marks [CLS] and [SEP] around a text."""
 MAX_TOKENS = 128
 """Longer texts are cut: the model was trained on 128 tokens."""
 _MAX_CHARACTERS = 4096
@@ -37,6 +55,8 @@ class TextEncoder:
     Args:
         model_dir: where the built graph is kept; None builds it each time.
         threads: workers side by side.
+        precision: ``int8`` runs more than twice as fast where the processor multiplies bytes; its
+            vectors live in a space of their own.
 
     Raises:
         MissingDependencyError: the weights are not installed.
@@ -44,10 +64,19 @@ class TextEncoder:
 
     modality: Literal["image", "text"] = "text"
 
-    def __init__(self, model_dir: Path | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, model_dir: Path | None = None, threads: int = 1, precision: Precision = "float"
+    ) -> None:
         self.threads = threads
-        recipe = recipe_hash("minilm-l6", MINILM.sha256, _REVISION)
-        graph = cached_graph(model_dir, "minilm-l6", recipe, lambda: minilm_graph(MINILM.read()))
+        recipe = recipe_hash("minilm-l6", MINILM.sha256, _REVISION, _INT8_REVISION)
+        graph, self.check = graph_of(
+            model_dir,
+            "minilm-l6",
+            recipe,
+            lambda: minilm_graph(MINILM.read()),
+            _quantised if precision == "int8" else None,
+        )
+        self.precision: Precision = "int8" if self.check is not None and self.check.passed else "float"
         self._session = session(graph)
         self._tokenizer = Tokenizer.from_file(str(MINILM_TOKENIZER.checked()))
         self._tokenizer.no_padding()
@@ -56,7 +85,8 @@ class TextEncoder:
     @property
     def space(self) -> Space:
         """Unit vectors of meaning; compared by cosine."""
-        return Space("text", f"minilm-l6.{_REVISION}", VECTOR_DIM)
+        precision = f"-int8.{_INT8_REVISION}" if self.precision == "int8" else ""
+        return Space("text", f"minilm-l6.{_REVISION}{precision}", VECTOR_DIM)
 
     def encode(self, raw: list[str]) -> Vectors:
         """One row per text; absent where it holds no words."""
@@ -113,6 +143,23 @@ class TextEncoder:
         return np.asarray(vectors)
 
 
-def minilm_l6(model_dir: Path | None = None, threads: int = 1) -> TextEncoder:
-    """The default text encoder (plugin ``minilm-l6``)."""
-    return TextEncoder(model_dir, threads)
+def _quantised(graph: onnx.ModelProto) -> tuple[onnx.ModelProto, PrecisionCheck]:
+    """The int8 graph with ranges from made-up texts, compared with float on others."""
+    names = [node.input[0] for node in graph.graph.node if node.op_type in ("MatMul", "Attention")]
+    shown = made_up_tokens(_CALIBRATION_TEXTS, 0, _COMMON_WORDS, _ENDS)
+    whole = int8_products(graph, activation_ranges(graph, names, map(_feed, shown)))
+    fresh = made_up_tokens(_CHECK_TEXTS, 1, _COMMON_WORDS, _ENDS)
+    exact, rounded = (
+        np.concatenate([np.asarray(running.run(["vector"], _feed(ids))[0]) for ids in fresh])
+        for running in (session(one.SerializeToString()) for one in (graph, whole))
+    )
+    return whole, precision_check(exact, rounded)
+
+
+def _feed(token_ids: Int32[np.ndarray, "text length"]) -> dict[str, np.ndarray]:
+    return {"token_ids": token_ids, "mask": np.ones_like(token_ids)}
+
+
+def minilm_l6(model_dir: Path | None = None, threads: int = 1, choice: str = "float") -> TextEncoder:
+    """The default text encoder (plugin ``minilm-l6``, or ``minilm-l6:int8``)."""
+    return TextEncoder(model_dir, threads, checked_precision("minilm-l6", choice))

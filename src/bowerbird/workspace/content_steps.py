@@ -13,6 +13,7 @@ from bowerbird.content.encoder import ContentEncoder, load_encoder
 from bowerbird.content.interests import item_interests
 from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
+from bowerbird.content.precision import PrecisionCheck
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.stores.atomic import storage_errors
 from bowerbird.stores.vector_cache import VectorCache
@@ -143,6 +144,7 @@ def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
     vectors = cache.get([name or "" for name in names])
     note = f"{len(missing) - len(failed):,} encoded"
     note += f", {len(failed)} pictures could not be read" if failed else ""
+    note += _precision_note(encoder)
     _report_failures(bench, failed)
     card = bench.card(
         "image_vector",
@@ -156,6 +158,12 @@ def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
     )
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
     return card
+
+
+def _precision_note(encoder: ContentEncoder) -> str:
+    """How close int8 is to float, where an encoder runs in int8 or was asked to."""
+    check = getattr(encoder, "check", None)
+    return f"; {check.told()}" if isinstance(check, PrecisionCheck) else ""
 
 
 def _report_failures(bench: Workbench, failed: dict[str, str]) -> None:

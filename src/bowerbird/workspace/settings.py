@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bowerbird.config import Settings, read_toml, validated, with_overrides
+from bowerbird.content.instructions import int8_is_fast
 from bowerbird.pipeline.settings import SurfaceSettings
 from bowerbird.signals.sequences import SequenceSettings
 from bowerbird.surfaces.declarations import declared
@@ -18,9 +19,9 @@ class ContentSettings(Settings):
     """How content becomes vectors."""
 
     image_encoder: str = "efficientnet-lite2"
-    """Encoder plugin for pictures."""
+    """Encoder plugin for pictures, e.g. ``efficientnet-lite2:int8``, ``timm:vit_small_patch16_224``."""
     text_encoder: str = "minilm-l6"
-    """Encoder plugin for words."""
+    """Encoder plugin for words, e.g. ``minilm-l6:int8``, ``sentence-transformers:all-MiniLM-L6-v2``."""
     item_space: Literal["fused", "unified"] = "fused"
     """Where items and queries live: look and words side by side, without training, or a tower trained on this
     catalogue, which needs torch and items with both a picture and words."""
@@ -75,7 +76,12 @@ def settings_of(tables: dict[str, Any], where: str) -> WorkspaceSettings:
 
 
 def settings_text(name: str, *, simulated: bool = False, credit: str = "") -> str:
-    """A ``bowerbird.toml`` that states the surfaces in full, so that they can be edited."""
+    """A ``bowerbird.toml`` that states the surfaces in full, so that they can be edited.
+
+    The encoders' precision is written down too: int8 where this processor is fast at it. So a workspace
+    that moves to another machine keeps its precision and its spaces.
+    """
+    precision = ":int8" if int8_is_fast() else ""
     lines = [
         "# A Bowerbird workspace. Every field is optional; `bowerbird build` reads this file.",
         f"name = {_toml(name)}",
@@ -84,8 +90,8 @@ def settings_text(name: str, *, simulated: bool = False, credit: str = "") -> st
         "seed = 7",
         "",
         "[content]",
-        f"image_encoder = {_toml(ContentSettings().image_encoder)}",
-        f"text_encoder = {_toml(ContentSettings().text_encoder)}",
+        f"image_encoder = {_toml(ContentSettings().image_encoder + precision)}",
+        f"text_encoder = {_toml(ContentSettings().text_encoder + precision)}",
     ]
     for surface, settings in declared({}, "defaults").items():
         lines += ["", f"[surfaces.{surface}]  # {settings.about}"]
