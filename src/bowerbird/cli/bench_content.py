@@ -67,3 +67,22 @@ def looks(
 
     plan = LooksPlan(seeds, folds, limit, regions=regions, progress=BarProgress())
     show(run_looks(scenes, products, pairs, plan), json)
+
+
+@app.command(
+    "attributes",
+    epilog="Example: bowerbird bench attributes --images photos/ --labels styles.csv --columns colour,usage",
+)
+def attributes(
+    images: Annotated[Path, typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern.")],
+    labels: Annotated[Path, typer.Option(help="A table that names pictures, with label columns [, split].")],
+    columns: Annotated[str, typer.Option(help="Label columns by comma.")],
+    seeds: Seeds = 3,
+    json: Json = None,
+) -> None:
+    """Several label columns read off pictures, with calibrated confidence and abstention."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.evaluation.bench.attributes import AttributesPlan, run_attributes
+
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    show(run_attributes(images, labels, names, AttributesPlan(seeds, progress=BarProgress())), json)
