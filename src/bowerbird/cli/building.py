@@ -59,6 +59,34 @@ def build(
     console.print(table, highlight=False)
 
 
+def forget(
+    user: Annotated[str | None, typer.Option(help="Id of a person.")] = None,
+    item: Annotated[str | None, typer.Option(help="Id of an item.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a person or an item from everywhere: log, signals, pictures, caches, reports, older versions.
+
+    What was learnt from them is named; `bowerbird build` replaces it, and nothing leads back behind that.
+
+    Example: bowerbird forget --user u17
+    """
+    from bowerbird.cli.display import print_json
+
+    report = opened(workspace).forget(user=user, item=item)
+    if as_json:
+        print_json(report)
+    else:
+        for store, count in report.removed.items():
+            typer.echo(f"{store:<24} {count:>8,}")
+        if report.pending:
+            typer.echo(f"Pending until `bowerbird build`: {', '.join(report.pending)}")
+        for path in report.left:
+            typer.echo(f"STILL HOLDS IT: {path}")
+    if report.left:
+        raise typer.Exit(1)
+
+
 def signals(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List every live signal: version, coverage, time, space, what it is made from.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import MutableHeaders
@@ -158,3 +160,14 @@ def _add_operations(
         kept.clear()
         telltale.show_release(version)
         return json_reply({"version": version})
+
+    @app.delete(
+        "/v1/users/{user_id:path}",
+        tags=["operate"],
+        summary="Forget a person: log, signals, caches, slates. Says what is pending until the next build.",
+        responses=FAILURES,
+    )
+    async def forget(user_id: str) -> Response:
+        report = await crew.run(lambda: live.forget(user_id))
+        kept.clear()
+        return json_reply(asdict(report))

@@ -17,7 +17,7 @@ from bowerbird.serving.failures import reply_failure
 from bowerbird.stores.atomic import write_atomically
 
 SCOPES = ("read", "ingest", "admin")
-"""``read``: ask and look; ``ingest``: send events; ``admin``: metrics and reload, and everything else."""
+"""``read``: ask and look; ``ingest``: send events; ``admin``: metrics, reload and deleting, and everything else."""
 
 SHORTEST_KEY = 16
 """Characters a key must have at least."""
@@ -138,8 +138,10 @@ def _checked(scopes: frozenset[str], name: str) -> frozenset[str]:
     return scopes
 
 
-def needed_scope(path: str, open_folders: tuple[str, ...] = ("/studio",)) -> str | None:
-    """What a path asks for; None for what is open to everybody. An unknown path is not open.
+def needed_scope(path: str, method: str = "GET", open_folders: tuple[str, ...] = ("/studio",)) -> str | None:
+    """What a request asks for; None for what is open to everybody. An unknown path is not open.
+
+    Deleting is for ``admin``, whatever the path.
 
     Example:
         >>> needed_scope("/v1/events"), needed_scope("/v1/homefeed"), needed_scope("/metrics"), needed_scope("/studio/x")
@@ -147,7 +149,7 @@ def needed_scope(path: str, open_folders: tuple[str, ...] = ("/studio",)) -> str
     """
     if path in _OPEN or any(path == folder or path.startswith(folder + "/") for folder in open_folders):
         return None
-    if path in _ADMIN:
+    if path in _ADMIN or method == "DELETE":
         return "admin"
     return "ingest" if path == "/v1/events" else "read"
 
@@ -166,7 +168,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        needed = needed_scope(scope["path"]) if scope["type"] == "http" else None
+        needed = needed_scope(scope["path"], scope["method"]) if scope["type"] == "http" else None
         if needed is None:
             await self._app(scope, receive, send)
             return

@@ -29,6 +29,7 @@ from bowerbird.stores.event_stream import START, LogStream
 from bowerbird.stores.protocol import MediaStore
 from bowerbird.surfaces.answers import Answers
 from bowerbird.workspace.facade import Workspace
+from bowerbird.workspace.forgetting import ForgetReport
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.realtime import opened_state, opened_stream
 
@@ -94,6 +95,17 @@ class LiveWorkspace:
         """
         self.edition = Edition.loaded(self.workspace)
         return self.edition.release.version
+
+    def forget(self, user_id: str) -> ForgetReport:
+        """Remove a person from the workspace and from what answers now.
+
+        Raises:
+            NotFoundError: nobody has that id.
+            BusyError: another process holds the workspace.
+        """
+        report = self.workspace.forget(user=user_id)
+        self.reload()
+        return report
 
     @property
     def now(self) -> int:

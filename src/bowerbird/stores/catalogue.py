@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Bool
 
 from bowerbird.errors import InputError, StorageError
@@ -156,6 +158,27 @@ class LanceCatalogue:
     def fingerprint(self) -> str:
         """A hash of the content of all rows; equal content in another order has the same one."""
         return joined_hash({kind: table["hash"] for kind, table in self._live().items() if table["rows"]})
+
+    def forget(self, kind: Literal["items", "users"], name: str) -> int:
+        """Remove an item or a user from every version; later rows move up. Returns how many rows are gone.
+
+        Older versions of the table go too, whether they hold it or not: 0 or 1 rows, but no way back.
+
+        Raises:
+            StorageError: the system refused.
+        """
+        table, key = self._read(kind), TABLES[kind][1]
+        left = table.filter(pc.not_equal(table.column(key), name))
+        if len(left) < len(table):
+            self._publish(kind, left)
+        live = self._live()
+        if kind in live:
+            live[kind]["kept"] = [live[kind]["version"]]
+            write_atomically(self._pointer, json.dumps(live, indent=1).encode())
+            from bowerbird.stores.lance_table import drop_versions
+
+            drop_versions(self._path(kind), {live[kind]["version"]})
+        return len(table) - len(left)
 
     def _upsert(self, kind: str, new: pa.Table) -> int:
         key = TABLES[kind][1]

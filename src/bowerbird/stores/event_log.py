@@ -78,6 +78,7 @@ class SqliteEventLog:
             self._closed = weakref.finalize(self, self._db.close)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA secure_delete=ON")  # what was moved or forgotten is overwritten
         with self._transaction("IMMEDIATE", "open the event log"):
             for statement in _SCHEMA:
                 self._db.execute(statement)
@@ -203,6 +204,52 @@ class SqliteEventLog:
                 self._db.execute("DELETE FROM event WHERE at < ?", (cutoff,))
         return len(rows)
 
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
+        """Remove a person's events, or an item's, from everywhere the log keeps them.
+
+        Their ids stay known (as hashes), so a copy that is sent again later is a duplicate, not a return.
+
+        Returns:
+            How many events are gone.
+
+        Raises:
+            StorageError: the system refused; the log is as it was.
+        """
+        matched = (user_id or "", item_id or "")
+        with self._transaction("IMMEDIATE", "forget"):
+            where = "(user_id = ? AND ? <> '') OR (item_id = ? AND ? <> '')"
+            values = (matched[0], matched[0], matched[1], matched[1])
+            gone = self._tail(where, *values)
+            self._db.execute(f"DELETE FROM event WHERE {where}", values)  # noqa: S608 - our own words
+            if len(gone):
+                self._add_run(string_lanes(gone.column("event_id")))
+            parts = [gone, *(self._rewritten(part, *matched) for part in self._segments())]
+            removed = pa.concat_tables(parts)
+            sums = lane_sums(removed)
+            left = tuple((kept - lost) % 2**64 for kept, lost in zip(self._sums(), sums, strict=True))
+            self._set_meta(count=self.count() - len(removed), sum_a=left[0], sum_b=left[1])
+        with self._transaction("IMMEDIATE", "forget"):
+            self._sweep()
+        with self._guard, self._translated("forget"):
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(removed)
+
+    def _rewritten(self, part: Segment, user_id: str, item_id: str) -> pa.Table:
+        """Replace a segment by one without a person's or an item's events; returns those."""
+        rows = read_segment(self._folder, part, None)
+        hit = pc.or_kleene(
+            pc.equal(rows.column("user_id"), user_id),
+            pc.fill_null(pc.equal(rows.column("item_id"), item_id), False),
+        )
+        gone = rows.filter(hit)
+        if len(gone):
+            self._db.execute("DELETE FROM segment WHERE name = ?", (part.name,))
+            left = rows.filter(pc.invert(hit))
+            if len(left):
+                self._name_segment(write_segment(self._folder, left, replaces=part.name))
+        return gone
+
     @property
     def logical_time(self) -> bool:
         """Whether times are only an order (the data had none), not moments of a calendar."""
@@ -247,19 +294,15 @@ class SqliteEventLog:
     def _add_segments(self, rows: pa.Table) -> None:
         """Write rows sorted by time as segments, with their ids, and name them in the manifest."""
         for start, end in day_cuts(rows.column("at").to_numpy()):
-            part = write_segment(self._folder, rows.slice(start, end - start))
-            values = (
-                part.name,
-                part.rows,
-                part.first_at,
-                part.last_at,
-                part.first_sequence,
-                part.last_sequence,
-            )
-            self._db.execute(
-                "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *map(str, part.lane_sums))
-            )
+            self._name_segment(write_segment(self._folder, rows.slice(start, end - start)))
         self._add_run(string_lanes(rows.column("event_id")))
+
+    def _name_segment(self, part: Segment) -> None:
+        """Make a written segment part of the log."""
+        values = (part.name, part.rows, part.first_at, part.last_at, part.first_sequence, part.last_sequence)
+        self._db.execute(
+            "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *map(str, part.lane_sums))
+        )
 
     def _add_run(self, lanes: UInt64[np.ndarray, "2 row"]) -> None:
         runs = self._db.execute("SELECT number, name, rows FROM id_run ORDER BY number").fetchall()
@@ -288,7 +331,7 @@ class SqliteEventLog:
         segments = [Segment(*values, lane_sums=(int(sum_a), int(sum_b))) for *values, sum_a, sum_b in found]
         return [part for part in segments if before is None or part.first_at < before]
 
-    def _tail(self, where: str, *values: int) -> pa.Table:
+    def _tail(self, where: str, *values: int | str) -> pa.Table:
         query = f"SELECT {', '.join(COLUMNS)} FROM event WHERE {where} ORDER BY at, sequence"  # noqa: S608 - our own words
         return arrow_rows(self._db.execute(query, values).fetchall())
 

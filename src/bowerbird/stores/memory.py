@@ -80,6 +80,7 @@ class MemoryEventLog:
     def __init__(self) -> None:
         self._rows = STORED_SCHEMA.empty_table()
         self._ids: set[str] = set()
+        self._arrived = 0
         self.logical_time = False
 
     def append(self, events: Events) -> int:
@@ -88,8 +89,19 @@ class MemoryEventLog:
         ids = table.column("event_id").to_pylist()
         new = table.filter(pa.array([name not in self._ids for name in ids], pa.bool_()))
         self._ids.update(ids)
-        self._rows = pa.concat_tables([self._rows, stored(new, len(self._rows) + 1)])
+        self._rows = pa.concat_tables([self._rows, stored(new, self._arrived + 1)])
+        self._arrived += len(new)
         return len(new)
+
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
+        """Remove a person's events, or an item's; their ids stay known. Returns how many are gone."""
+        rows = self._rows.select(["user_id", "item_id"]).to_pylist()
+        stays = [
+            (user_id is None or row["user_id"] != user_id) and (item_id is None or row["item_id"] != item_id)
+            for row in rows
+        ]
+        self._rows = self._rows.filter(pa.array(stays, pa.bool_()))
+        return stays.count(False)
 
     def read(self, as_of: int | None = None) -> Events:
         """The events strictly before a time, by time and then arrival."""
@@ -98,7 +110,7 @@ class MemoryEventLog:
     def read_since(self, sequence: int) -> tuple[Events, int]:
         """The events that arrived after a point (0: all), and the point to pass next."""
         later = pa.array(self._rows.column("sequence").to_numpy() > sequence)
-        return _events(self._rows.filter(later)), len(self._rows)
+        return _events(self._rows.filter(later)), self._arrived
 
     def count(self) -> int:
         """How many events there are."""

@@ -98,6 +98,19 @@ class LocalModels:
         """
         return self._registry.rollback("models", name)
 
+    def keep_live(self, name: str) -> None:
+        """Give up every version but the live one.
+
+        Raises:
+            NotReadyError: the model is not built.
+        """
+        self._drop(self._folder / name, {self._registry.keep_live("models", name).place})
+
+    def remove(self, name: str) -> None:
+        """Give up a model with all its versions; a build makes it again."""
+        self._registry.remove("models", name)
+        shutil.rmtree(self._folder / checked_name(name), ignore_errors=True)
+
     @staticmethod
     def _free_place(parent: Path, version: str) -> Path:
         """A folder name no version uses: a version built twice gets a number, so live files never change."""

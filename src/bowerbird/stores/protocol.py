@@ -84,6 +84,10 @@ class EventLog(Protocol):
         """A hash of the events strictly before a time, whatever order they came in. Cheap."""
         ...
 
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
+        """Remove a person's events, or an item's, wherever they are kept; returns how many are gone."""
+        ...
+
     def seal(self, keep_days: int = 2) -> int:
         """Move complete old days to where they are kept for long; reads stay the same."""
         ...

@@ -84,6 +84,26 @@ class Registry:
             self._write(section, entries)
         return kept
 
+    def keep_live(self, section: Section, name: str) -> Entry:
+        """Give up every version but the live one, so that nothing leads back behind it; returns that one.
+
+        Raises:
+            NotReadyError: it has not been built.
+        """
+        with self._changing():
+            live = self.live(section, name)
+            entries = self._read(section)
+            entries[name] = [live]
+            self._write(section, entries)
+        return live
+
+    def remove(self, section: Section, name: str) -> None:
+        """Give up a name: it is not built any more."""
+        with self._changing():
+            entries = self._read(section)
+            entries.pop(name, None)
+            self._write(section, entries)
+
     def rollback(self, section: Section, name: str) -> SignalCard:
         """Make the version before live again; the one that was live is given up.
 

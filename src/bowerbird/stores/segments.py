@@ -91,16 +91,24 @@ def day_cuts(at: Int64[np.ndarray, "event"], at_least: int = SEGMENT_ROWS) -> li
     return cuts
 
 
-def write_segment(folder: Path, rows: pa.Table) -> Segment:
+def write_segment(folder: Path, rows: pa.Table, replaces: str = "") -> Segment:
     """Write stored rows, sorted by time and arrival, as one Parquet file, flushed to the disk.
 
     The file is data only once the log's manifest names it.
+
+    Args:
+        folder: where segments lie.
+        rows: what it holds.
+        replaces: the segment it takes the place of, whose name it must not have.
 
     Raises:
         StorageError: the system refused; nothing half-written is left.
     """
     at, sequence = rows.column("at").to_numpy(), rows.column("sequence").to_numpy()
     name = f"{int(at[0]) // DAY_US:06d}-{int(sequence.min())}-{int(sequence.max())}.parquet"
+    if name == replaces or replaces.startswith(name.removesuffix(".parquet") + "~"):
+        number = int(replaces.removesuffix(".parquet").partition("~")[2] or 1) + 1
+        name = f"{name.removesuffix('.parquet')}~{number}.parquet"
     target = folder / name
     scratch = scratch_path(target)
     with storage_errors(target, "write a segment", rows.nbytes):

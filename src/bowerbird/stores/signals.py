@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,29 @@ class LocalSignals:
             NotFoundError: there is no older version.
         """
         return self._registry.rollback("signals", name)
+
+    def replace(self, name: str, table: pa.Table) -> None:
+        """Put another table in the place of the live one, and give up every version before: none leads back.
+
+        For what must be forgotten; the card stays, but for its number of rows.
+
+        Raises:
+            NotReadyError: the signal is not built.
+            StorageError: the system refused.
+        """
+        card = dataclasses.replace(self._registry.live("signals", name).card, rows=len(table))
+        self._put(card, table)
+        self.keep_live(name)
+
+    def keep_live(self, name: str) -> None:
+        """Give up every version but the live one.
+
+        Raises:
+            NotReadyError: the signal is not built.
+        """
+        from bowerbird.stores.lance_table import drop_versions
+
+        drop_versions(self._path(name), {int(self._registry.keep_live("signals", name).place)})
 
     def impact(self, name: str) -> list[str]:
         """Every signal and model made from this one, directly or through others."""

@@ -70,6 +70,12 @@ class BudgetLedger:
         except sqlite3.Error as error:
             raise StorageError(f"{self._path}: the budget ledger could not be written: {error}") from error
 
+    def forget(self, item_id: str) -> int:
+        """Remove an ad's holds and charges; returns how many."""
+        with self._transaction() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            return connection.execute("DELETE FROM charges WHERE item_id = ?", (item_id,)).rowcount
+
     def hold(self, campaign: Campaign, item_id: str, price: float, request_id: str, at: int) -> bool:
         """Reserve a price, if the campaign's budgets allow it.
 

@@ -227,6 +227,10 @@ class LeftOut:
         """That of the whole log, marked: what is left out follows from it."""
         return f"left-out-{self._log.fingerprint(as_of)}"
 
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
+        """Refused: this log is for reading."""
+        raise NotReadyError("the log of an evaluation is for reading; forget in the workspace itself")
+
     def seal(self, keep_days: int = 2) -> int:
         """Nothing: this log is for reading."""
         return 0

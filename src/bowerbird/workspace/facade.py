@@ -20,6 +20,7 @@ from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.workspace.build_record import record_build
+from bowerbird.workspace.forgetting import ForgetReport, forget, settled
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import StepResult, needed, run
@@ -141,6 +142,7 @@ class Workspace:
             names = {group: [step.name for step in members] for group, members in groups.items()}
             results = run(needed(steps, wanted, names), bench, bench.inputs(), live_card(bench), progress)
             record_build(self.layout, results)
+            settled(self.layout)
         for read in ("answers", "_portraits"):
             self.__dict__.pop(read, None)
         return results
@@ -159,6 +161,18 @@ class Workspace:
         from bowerbird.workspace.evaluating import evaluate  # loads LightGBM: not for those who only ask
 
         return evaluate(self.layout, self.settings, options, progress)
+
+    def forget(self, *, user: str | None = None, item: str | None = None) -> ForgetReport:
+        """Remove a person or an item from everywhere; what was learnt from them is named until a build replaced it.
+
+        Raises:
+            NotFoundError: the id is nowhere in the workspace.
+            BusyError: another process holds the workspace.
+        """
+        with workspace_lock(self.layout, "forget"):
+            report = forget(self.workbench(), self.ledger, user=user, item=item)
+        self.__dict__.pop("answers", None)
+        return report
 
     def workbench(self, as_of: int | None = None, progress: Progress = SILENT) -> Workbench:
         """The stores, opened."""

@@ -136,6 +136,28 @@ def a_follower_sees_each_event_once(make: Make) -> None:
     assert len(log.read_since(0)[0]) == log.count()
 
 
+def what_is_forgotten_is_gone_and_does_not_come_back(make: Make) -> None:
+    """A person, then an item, sealed or not; the rest is the log that never had them, and followers go on."""
+    log, twin = make(), make()
+    rows = [
+        {"event_id": f"e{n}", "at": n * DAY_US, "user_id": "uv"[n % 2], "item_id": "ijk"[n % 3]}
+        for n in range(12)
+    ]
+    log.append(events(*rows[:8]))
+    log.seal(keep_days=2)
+    log.append(events(*rows[8:]))
+    sequence = log.read_since(0)[1]
+    assert log.forget(user_id="u") == 6
+    assert log.forget(item_id="i") == 2
+    assert log.forget(user_id="nobody") == 0
+    twin.append(events(*(row for row in rows if row["user_id"] == "v" and row["item_id"] != "i")))
+    assert log.read().table.equals(twin.read().table)
+    assert (log.count(), log.fingerprint()) == (twin.count(), twin.fingerprint())
+    assert log.append(events(*rows)) == 0
+    log.append(events({"event_id": "new", "at": 5}))
+    assert _ids(log.read_since(sequence)[0]) == ["new"]
+
+
 def logical_time_is_remembered(make: Make) -> None:
     """False until it is said."""
     log = make()
@@ -157,5 +179,6 @@ LAWS = (
     any_batches_and_repeats_read_the_same,
     the_order_of_arrival_leaves_the_fingerprint,
     a_follower_sees_each_event_once,
+    what_is_forgotten_is_gone_and_does_not_come_back,
     logical_time_is_remembered,
 )

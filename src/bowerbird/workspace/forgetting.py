@@ -1,0 +1,227 @@
+"""Forgetting a person or an item: out of every store, file and older version of the workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bowerbird.errors import InputError, NotFoundError
+from bowerbird.stores.atomic import write_atomically
+from bowerbird.stores.catalogue import LanceCatalogue
+from bowerbird.stores.event_log import SqliteEventLog
+from bowerbird.stores.layout import Layout
+from bowerbird.stores.media import LocalMedia
+from bowerbird.stores.models import LocalModels
+from bowerbird.stores.signals import LocalSignals
+from bowerbird.surfaces.budgets import BudgetLedger
+from bowerbird.workspace.content_steps import item_words
+from bowerbird.workspace.leftovers import holds, leftovers
+from bowerbird.workspace.realtime import opened_state
+from bowerbird.workspace.workbench import Workbench
+
+PENDING = "pending.json"
+"""In ``state/``: what was learnt from somebody who is forgotten and is live until the next build."""
+
+
+@dataclass(frozen=True)
+class ForgetReport:
+    """What was removed where, and what is not done yet."""
+
+    kind: str
+    name: str
+    removed: dict[str, int]
+    """Store to the number of rows, files or blobs that are gone."""
+    pending: tuple[str, ...]
+    """Signals and models that were made from what is forgotten: averages and trees without its id, live until a build."""
+    left: tuple[str, ...]
+    """Files that still hold the id; empty when forgetting is complete."""
+
+
+def forget(
+    bench: Workbench, ledger: BudgetLedger, *, user: str | None = None, item: str | None = None
+) -> ForgetReport:
+    """Remove a person or an item. The caller holds the workspace's lock; done again, it finishes what was cut off.
+
+    Args:
+        bench: the workspace's stores.
+        ledger: what ads have spent.
+        user: a person's id.
+        item: an item's id.
+
+    Raises:
+        InputError: neither or both are named.
+        NotFoundError: the id is nowhere in the workspace.
+    """
+    if (user is None) == (item is None):
+        raise InputError("forget: name one person (user) or one item (item)")
+    layout, name = bench.layout, user if user is not None else item
+    assert name is not None
+    removed: dict[str, int] = {}
+    if item is not None:
+        removed |= _forget_content(bench, item)
+    log, catalogue = bench.log, bench.catalogue
+    assert isinstance(log, SqliteEventLog)
+    assert isinstance(catalogue, LanceCatalogue)
+    made = [card.name for card in (*bench.signals.cards(), *bench.models.cards())]
+    source = "events" if user is not None else "catalogue"
+    learnt = sorted({one for one in LocalSignals(layout).impact(source) if one in made})
+    removed["event log"] = log.forget(user_id=user, item_id=item)
+    removed["users" if user is not None else "catalogue"] = catalogue.forget(
+        "users" if user is not None else "items", name
+    )
+    state = opened_state(bench.settings.realtime, layout)
+    if state is not None or (layout.state / "online.sqlite").exists():
+        state = state or opened_state(bench.settings.realtime.model_copy(update={"state": "file"}), layout)
+        assert state is not None
+        removed["online state"] = state.forget(user_id=user, item_id=item)
+    if item is not None:
+        removed["ad ledger"] = ledger.forget(item)
+    removed |= _forget_signals(layout, name)
+    removed |= _forget_files(layout, name)
+    models = LocalModels(layout)
+    for card in models.cards():
+        models.keep_live(card.name)
+    for path in leftovers(layout.models, name):
+        model = path.relative_to(layout.models).parts[0]
+        models.remove(model)
+        removed[f"model {model}"] = removed.get(f"model {model}", 0) + 1
+    if not any(removed.values()):
+        raise NotFoundError(f"forget: {name[:64]!r} is nowhere in {layout.root}; check the id")
+    _note_pending(layout, bench, learnt)
+    left = tuple(path.relative_to(layout.root).as_posix() for path in leftovers(layout.root, name))
+    return ForgetReport("user" if user is not None else "item", name, removed, tuple(learnt), left)
+
+
+def settled(layout: Layout) -> list[str]:
+    """After a build: give up the versions from before it of what was pending; returns the names settled."""
+    path = layout.state / PENDING
+    if not path.exists():
+        return []
+    pending: dict[str, str] = json.loads(path.read_bytes())
+    signals, models = LocalSignals(layout), LocalModels(layout)
+    done = []
+    for name, version in pending.items():
+        for store in (signals, models):
+            card = store.card(name)
+            if card is not None and card.version != version:
+                store.keep_live(name)
+                done.append(name)
+    left = {name: version for name, version in pending.items() if name not in done}
+    if left:
+        write_atomically(path, json.dumps(left).encode())
+    else:
+        path.unlink()
+    return done
+
+
+def _note_pending(layout: Layout, bench: Workbench, learnt: list[str]) -> None:
+    cards = {card.name: card.version for card in (*bench.signals.cards(), *bench.models.cards())}
+    path = layout.state / PENDING
+    before = json.loads(path.read_bytes()) if path.exists() else {}
+    # a second forgetting before the build must not mistake the version of the first for a new one
+    document = {name: before.get(name, cards[name]) for name in learnt if name in cards}
+    write_atomically(path, json.dumps({**before, **document}).encode())
+
+
+def _forget_content(bench: Workbench, item: str) -> dict[str, int]:
+    """An item's picture and cached vectors, unless another item has the same picture or words."""
+    if item not in bench.items.vocabulary:
+        return {}
+    row = bench.items.vocabulary.row(item)
+    words, pictures = item_words(bench), bench.items.column("image")
+    names = []
+    if words[row] and words.count(words[row]) == 1:
+        names.append(hashlib.blake2b(words[row].encode(), digest_size=16).hexdigest())
+    removed = {}
+    if pictures[row] and pictures.count(pictures[row]) == 1:
+        names.append(pictures[row])
+        assert isinstance(bench.media, LocalMedia)
+        removed["media"] = bench.media.forget([pictures[row]])
+    removed["vector cache"] = sum(
+        _forget_vectors(path, names) for path in bench.layout.cache.rglob("*.arrow")
+    )
+    return removed
+
+
+def _forget_vectors(path: Path, names: list[str]) -> int:
+    with pa.OSFile(str(path), "rb") as source:
+        table = pa.ipc.open_file(source).read_all()
+    left = table.filter(pc.invert(pc.is_in(table.column("hash"), value_set=pa.array(names, pa.string()))))
+    if len(left) < len(table):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, left.schema) as writer:
+            writer.write_table(left.combine_chunks())
+        write_atomically(path, sink.getvalue().to_pybytes())
+    return len(table) - len(left)
+
+
+def _forget_signals(layout: Layout, name: str) -> dict[str, int]:
+    """Rows that are the entity's, and its place in lists of others'; every older version of every signal."""
+    signals, removed = LocalSignals(layout), {}
+    for card in signals.cards():
+        table = signals.table(card.name)
+        left = without(table, name)
+        if left is not table:
+            signals.replace(card.name, left)
+            removed[f"signal {card.name}"] = max(len(table) - len(left), 1)
+        else:
+            signals.keep_live(card.name)
+    return removed
+
+
+def without(table: pa.Table, name: str) -> pa.Table:
+    """A table without the rows an id is a value of, and without the id in its lists; itself where it is nowhere."""
+    found = table
+    for column in table.column_names:
+        values = found.column(column)
+        if not holds(values, name):
+            continue
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            found = found.filter(pc.fill_null(pc.not_equal(values, name), True))
+        else:
+            pruned = [_pruned(value, name) for value in values.to_pylist()]
+            place = found.schema.get_field_index(column)
+            found = found.set_column(place, found.schema.field(column), pa.array(pruned, values.type))
+    return found
+
+
+def _pruned(value: object, name: str) -> object:
+    """A nested value without an id."""
+    if isinstance(value, list):
+        return [
+            _pruned(one, name)
+            for one in value
+            if one != name and not (isinstance(one, tuple) and name in one)
+        ]
+    if isinstance(value, dict):
+        return {key: (None if one == name else _pruned(one, name)) for key, one in value.items()}
+    return value
+
+
+def _forget_files(layout: Layout, name: str) -> dict[str, int]:
+    """Reports and caches that name it go whole, they can be made again; tables of the truth lose its rows."""
+    removed = {}
+    evaluations = layout.cache / "evaluation"
+    if evaluations.exists():
+        removed["evaluation cache"] = sum(1 for _ in evaluations.iterdir())
+        shutil.rmtree(evaluations)
+    named = leftovers(layout.reports, name)
+    for path in named:
+        path.unlink(missing_ok=True)
+    removed["reports"] = len(named)
+    for path in sorted((layout.root / "truth").glob("*.parquet")):
+        table = pq.read_table(path)
+        left = without(table, name)
+        if left is not table:
+            sink = pa.BufferOutputStream()
+            pq.write_table(left, sink)
+            write_atomically(path, sink.getvalue().to_pybytes())
+            removed[f"truth {path.stem}"] = len(table) - len(left)
+    return removed

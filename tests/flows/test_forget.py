@@ -1,0 +1,105 @@
+"""What was forgotten is nowhere: not in a table of any version, not in a byte of any file."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from starlette.testclient import TestClient
+
+from bowerbird.errors import InputError, NotFoundError
+from bowerbird.serving import make_app
+from bowerbird.workspace.forgetting import without
+from bowerbird.workspace.leftovers import leftovers
+from bowerbird.workspace.realtime import StreamConsumer
+
+PERSON = "wanda-the-forgotten"
+
+
+def raw_places(root, name):
+    """Files whose bytes hold the name, the blunt way."""
+    return [path for path in root.rglob("*") if path.is_file() and name.encode() in path.read_bytes()]
+
+
+@pytest.fixture
+def lived_in(own_workspace):
+    """A workspace a person with a name of her own lived in, with sealed days and an online state."""
+    with TestClient(make_app(own_workspace)) as client:
+        events = [
+            {"user_id": PERSON, "item_id": f"i{n}", "action": "save", "query": PERSON} for n in range(1, 9)
+        ]
+        early = [{**one, "at": "2025-11-08", "event_id": f"{PERSON}-{n}"} for n, one in enumerate(events)]
+        assert client.post("/v1/events", json=[*events, *early]).json()["accepted"] == 16
+    own_workspace.workbench().log.seal(keep_days=1)
+    consumer = StreamConsumer(
+        own_workspace.settings.realtime, own_workspace.layout, own_workspace.workbench().log
+    )
+    consumer.step()
+    own_workspace.build()
+    (own_workspace.layout.reports / "rejected.json").write_text(json.dumps({"row": PERSON}))
+    return own_workspace
+
+
+def test_a_person_is_gone_from_every_file_and_what_was_learnt_is_pending_until_a_build(lived_in):
+    root = lived_in.layout.root
+    assert len(raw_places(root, PERSON)) > 3
+    before = lived_in.workbench().log.count()
+    with TestClient(make_app(lived_in)) as client:
+        slate = client.post("/v1/homefeed", json={"user": PERSON}).json()
+        report = client.delete(f"/v1/users/{PERSON}").json()
+        assert client.get(f"/v1/users/{PERSON}").status_code == 404
+        assert client.get(f"/v1/explain/{slate['request_id']}").status_code == 404
+        assert client.delete(f"/v1/users/{PERSON}").status_code == 404
+        assert client.post("/v1/homefeed", json={"user": "u3"}).status_code == 200
+    assert report["left"] == []
+    assert report["removed"]["event log"] == report["removed"]["online state"] == 16
+    assert report["removed"]["reports"] == 1
+    assert {"signal user_vector", "signal user_clusters"} <= set(report["removed"])
+    assert {"cooccurrence", "user_state"} <= set(report["pending"])
+    assert leftovers(root, PERSON) == raw_places(root, PERSON) == []
+    assert lived_in.workbench().log.count() == before - 16
+    lived_in.build()
+    assert not (lived_in.layout.state / "pending.json").exists()
+    assert lived_in.workbench().models.card("cooccurrence") is not None
+    with pytest.raises(NotFoundError, match="no version before"):
+        lived_in.workbench().models.rollback("cooccurrence")
+
+
+def test_an_item_is_gone_with_its_picture_and_vectors_and_a_build_goes_on_without_it(own_workspace):
+    root, item = own_workspace.layout.root, "i3"
+    picture = own_workspace.workbench().items[3].image
+    report = own_workspace.forget(item=item)
+    assert report.left == ()
+    assert leftovers(root, item) == []
+    assert report.removed["catalogue"] == report.removed["media"] == 1
+    assert report.removed["vector cache"] >= 2
+    assert not own_workspace.workbench().media.has(picture)
+    assert {"item_index", "lexical", "cooccurrence"} <= set(report.pending)
+    own_workspace.build()
+    slate = own_workspace.ask("related", item="i4", n=5)
+    assert len(slate.entries) == 5
+    with pytest.raises(NotFoundError, match="'i3' is not in the catalogue"):
+        own_workspace.ask("related", item="i3")
+
+
+def test_an_id_nobody_has_and_a_question_that_names_nothing_are_refused(own_workspace):
+    with pytest.raises(NotFoundError, match="is nowhere in"):
+        own_workspace.forget(user="nobody-at-all")
+    with pytest.raises(InputError, match="name one person"):
+        own_workspace.forget()
+
+
+def test_an_id_leaves_rows_lists_and_maps_of_a_table():
+    table = pa.table(
+        {
+            "id": ["a", "b", "c"],
+            "near": [["b", "x"], ["y"], ["a", "a"]],
+            "told": pa.array([[("k", "v")], None, [("who", "a")]], pa.map_(pa.string(), pa.string())),
+        }
+    )
+    assert without(table, "a").to_pylist() == [
+        {"id": "b", "near": ["y"], "told": None},
+        {"id": "c", "near": [], "told": []},
+    ]
+    assert without(table, "z") is table
