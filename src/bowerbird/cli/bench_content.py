@@ -86,3 +86,23 @@ def attributes(
 
     names = [name.strip() for name in columns.split(",") if name.strip()]
     show(run_attributes(images, labels, names, AttributesPlan(seeds, progress=BarProgress())), json)
+
+
+@app.command(
+    "knn", epilog="Example: bowerbird bench knn --images photos/ --labels labels.csv --columns colour,kind"
+)
+def knn(
+    images: Annotated[
+        Path, typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern of such files.")
+    ],
+    labels: Annotated[Path, typer.Option(help="A table with image, label columns [, split].")],
+    columns: Annotated[str, typer.Option(help="Label columns, by comma.")] = "label",
+    seed: Annotated[int, typer.Option(help="Draws a missing split and the training.")] = 0,
+    json: Json = None,
+) -> None:
+    """Classes of pictures by neighbours and by a linear probe, frozen features beside the unified space."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.evaluation.bench.knn import run_knn
+
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    show(run_knn(images, labels, names, seed, progress=BarProgress()), json)
