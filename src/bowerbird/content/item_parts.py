@@ -38,7 +38,7 @@ class Block:
     """
 
     values: Float32[np.ndarray, "item dim"]
-    present: Bool[np.ndarray, "item"]
+    present: Bool[np.ndarray, " known"]
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.present):

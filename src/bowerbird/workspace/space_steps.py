@@ -50,7 +50,7 @@ def lacks_pairs(bench: Workbench) -> str | None:
         return 'fused vectors need no training; [content] item_space = "unified" trains a tower'
     if importlib.util.find_spec("torch") is None:
         return (
-            "torch is not installed; pip install 'bowerbird[torch]' trains a tower, fused vectors do without"
+            "torch is not installed; pip install 'bowerbird[train]' trains a tower, fused vectors do without"
         )
     image, text = _vectors(bench, "image_vector"), _vectors(bench, "text_vector")
     pairs = 0 if image is None or text is None else int((image.present & text.present).sum())

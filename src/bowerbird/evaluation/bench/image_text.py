@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from bowerbird.arrays import normalise
+from bowerbird.content.compact import from_bytes, to_bytes
 from bowerbird.content.conse import ConSE, conse_bridge
 from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
@@ -37,6 +39,7 @@ from bowerbird.telemetry import SILENT, Progress
 __all__ = ["run_image_text"]
 
 CUTOFFS = (1, 5, 10)
+SHORT = 64
 Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
 
 
@@ -123,7 +126,7 @@ class _Contender:
                 if seed not in self._towers:
                     self._towers[seed] = self._trained(seed, epochs, progress)
             embeddings = [self._embedded(one, tower) for _, tower in sorted(self._towers.items())]
-            metrics = _metrics(one, embeddings)
+            metrics = {**_metrics(one, embeddings), **_compact_metrics(one, embeddings)}
         note = {"trained on": ", ".join(part.captioned.name for part in self._fitted)}
         return BenchRow(where + self._name, metrics, cost.cpu_s / seeds, cost.peak_mb, note)
 
@@ -236,6 +239,18 @@ def _metrics(one: _Set, embeddings: Sequence[Embedding]) -> dict[str, Estimate]:
             metrics[f"{way} r@{k}"] = Estimate(tuple(float(hit.mean()) for hit in hits), se)
         metrics[f"{way} median rank"] = Estimate(tuple(float(np.median(rank)) for rank in ranks))
     return metrics
+
+
+def _compact_metrics(one: _Set, embeddings: Sequence[Embedding]) -> dict[str, Estimate]:
+    """The first recall again, with 64 numbers a vector and with a byte a number."""
+    right, _, _ = _right(one)
+    found: dict[str, list[float]] = {f"t2i r@10, {SHORT} numbers": [], "t2i r@10, int8": []}
+    for pair in embeddings:
+        short = [normalise(np.ascontiguousarray(matrix[:, :SHORT])) for matrix in pair]
+        rough = [from_bytes(*to_bytes(matrix)) for matrix in pair]
+        for name, (pictures, said) in zip(found, (short, rough), strict=True):
+            found[name].append(float((best_ranks(said, pictures, right) <= 10).mean()))
+    return {name: Estimate(tuple(values)) for name, values in found.items()}
 
 
 def _chance(one: _Set) -> dict[str, Estimate]:
