@@ -6,6 +6,7 @@ Heavy modules are imported inside the commands: ``bowerbird --help`` must not wa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from bowerbird.errors import NotFoundError, did_you_mean
 if TYPE_CHECKING:
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.evaluation.bench.report import BenchReport
+    from bowerbird.recommenders.guidance import Effort
     from bowerbird.recommenders.interactions import Interactions
 
 __all__ = ["Json", "Seeds", "app", "show"]
@@ -26,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-NEXT_ITEM_MODELS = "pop,itemknn,itemknn-recency,ease,ease-recency,seqknn,ials"
+NEXT_ITEM_MODELS = "ours,sasrec,seqknn,ease-recency,itemknn-recency,pop"
 NO_TERMINAL_WIDTH = 240
 COLLABORATIVE_MODELS = "pop,itemknn,userknn,rp3beta,ease,ials,gfcf,blend"
 
@@ -41,6 +43,9 @@ Seeds = Annotated[int, typer.Option(min=1, help="Runs of each model that draws r
 Tune = Annotated[
     bool, typer.Option("--tune", help="Choose settings on validation from each model's small grid.")
 ]
+EffortOption = Annotated[
+    str, typer.Option("--effort", help="How long trained models may train: quick, standard or thorough.")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the same table as JSON to this file.")]
 
 
@@ -51,13 +56,14 @@ def next_item(
     events: Events = None,
     items: Annotated[
         Path | None,
-        typer.Option(help="Items with their content, for models that read content (none does yet)."),
+        typer.Option(help="Items with item_id and their words: title, description, category, brand, ..."),
     ] = None,
     protocol: Annotated[
         str, typer.Option(help="loo (last event is test) or time (global time split).")
     ] = "loo",
     models: Models = NEXT_ITEM_MODELS,
     seeds: Seeds = 3,
+    effort: EffortOption = "standard",
     tune: Tune = False,
     refit: Annotated[bool, typer.Option("--refit", help="Add rows fitted on train and validation.")] = False,
     json: Json = None,
@@ -69,9 +75,8 @@ def next_item(
     from bowerbird.evaluation.bench.next_item import PROTOCOLS, run_next_item
 
     _one_of(protocol, PROTOCOLS)
-    if items is not None:
-        typer.echo(f"Note: {items} is not read: no installed model uses content.", err=True)
-    plan, interactions = _plan(models, seeds, tune=tune, refit=refit), _read(events)
+    plan = replace(_plan(models, seeds, tune=tune, refit=refit), effort=_effort(effort))
+    interactions = _with_content(_read(events), items)
     show(run_next_item(interactions, plan, protocol), json)
 
 
@@ -147,6 +152,15 @@ def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
     return BenchPlan(names, seeds, tune, refit, BarProgress())
 
 
+def _effort(name: str) -> Effort:
+    from bowerbird.recommenders.guidance import EFFORTS
+
+    for effort in EFFORTS:
+        if effort == name:
+            return effort
+    raise typer.BadParameter(f"{name!r} is unknown; {did_you_mean(name, EFFORTS)}", param_hint="--effort")
+
+
 def _one_of(protocol: str | None, known: Iterable[str | None]) -> None:
     if protocol not in known:
         names = [name for name in known if name]
@@ -162,6 +176,19 @@ def _read(events: Path | None) -> Interactions:
     if events is None:
         raise typer.BadParameter("missing; expected a file with user_id and item_id", param_hint="--events")
     return Interactions.from_table(read_table(events), events.name)
+
+
+def _with_content(interactions: Interactions, items: Path | None) -> Interactions:
+    if items is None:
+        return interactions
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.recommenders.item_content import content_vectors
+
+    table = read_table(items)
+    return replace(
+        interactions, content=content_vectors(table, interactions.item_ids, items.name, BarProgress())
+    )
 
 
 def _list_models() -> None:

@@ -43,6 +43,8 @@ class Interactions:
     """Ratings, when the data has them."""
     split: Shaped[np.ndarray, " event"] | None = None
     """The part each event belongs to, when the data says so: ``train``, ``valid`` or ``test``."""
+    content: Float32[np.ndarray, "item width"] | None = None
+    """What each item is by its own words, see :mod:`~bowerbird.recommenders.item_content`; zeros: unknown."""
 
     @classmethod
     def from_table(cls, table: pa.Table, where: str = "events") -> Interactions:
@@ -124,7 +126,12 @@ class Interactions:
     def with_items(self, kept: Bool[np.ndarray, " item"]) -> Interactions:
         """The same events in a smaller item vocabulary; every event's item must be kept."""
         rows = np.cumsum(kept, dtype=np.int32) - 1
-        return replace(self, items=rows[self.items].astype(np.int32), item_ids=self.item_ids[kept])
+        return replace(
+            self,
+            items=rows[self.items].astype(np.int32),
+            item_ids=self.item_ids[kept],
+            content=None if self.content is None else self.content[kept],
+        )
 
     def consecutive_repeats(self) -> Bool[np.ndarray, " event"]:
         """True where a user's event has the same item as that user's event before it."""

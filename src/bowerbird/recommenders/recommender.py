@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Int64
 from scipy import sparse
 
 from bowerbird import plugins
@@ -31,13 +31,29 @@ class Histories:
     """
 
     users: Int32[np.ndarray, " event"]
-    """Which history an event belongs to, ``0..users_total - 1``; each history in order of time."""
+    """Which history an event belongs to, ``0..users_total - 1``, rising; each history in order of time."""
     items: Int32[np.ndarray, " event"]
     """Item row of each event."""
     users_total: int
     """Number of histories; one without events is allowed."""
     items_total: int
     """Size of the catalogue."""
+    at: Int64[np.ndarray, " event"] | None = None
+    """Time of each event, microseconds UTC, when the data has times."""
+    asked_at: Int64[np.ndarray, " user"] | None = None
+    """When each history is asked about; None: right after its last event. Never the time of the answer."""
+
+    def part(self, start: int, stop: int) -> Histories:
+        """Histories ``start`` to ``stop``, numbered from 0."""
+        first, end = np.searchsorted(self.users, [start, stop])
+        return Histories(
+            self.users[first:end] - np.int32(start),
+            self.items[first:end],
+            stop - start,
+            self.items_total,
+            None if self.at is None else self.at[first:end],
+            None if self.asked_at is None else self.asked_at[start:stop],
+        )
 
     def weights(self, decay: float = 1.0) -> sparse.csr_array:
         """Histories by items, float32: ``decay**age`` with age 0 the latest; 1 each when decay is 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.report import BenchRow, Estimate
 from bowerbird.metrics.uncertainty import standard_error
+from bowerbird.recommenders.guidance import Effort, Guidance, fitted_with
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import FittedRecommender, Recommender, recommender
 from bowerbird.telemetry import SILENT, Progress
 
-__all__ = ["BenchPlan", "Measurement", "chosen_models", "fitted_row"]
+__all__ = ["BenchPlan", "Measurement", "chosen_models", "fitted_row", "fitted_rows"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class BenchPlan:
     """Add a row per model fitted on train and validation together."""
     progress: Progress = SILENT
     """Where long work says how far it is."""
+    effort: Effort = "standard"
+    """How long trained models may train."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -93,42 +96,64 @@ def chosen_models(
 
 
 def fitted_row(
-    label: str, model: Recommender, train: Interactions, evaluation: Evaluation, plan: BenchPlan
+    label: str,
+    model: Recommender,
+    train: Interactions,
+    evaluation: Evaluation,
+    plan: BenchPlan,
+    guidance: Guidance | None = None,
 ) -> BenchRow:
-    """One line of the table: the model fitted and measured under every seed.
+    """One line of the table; see :func:`fitted_rows`."""
+    return fitted_rows({label: evaluation}, model, train, plan, guidance)[0]
+
+
+def fitted_rows(
+    evaluations: Mapping[str, Evaluation],
+    model: Recommender,
+    train: Interactions,
+    plan: BenchPlan,
+    guidance: Guidance | None = None,
+) -> list[BenchRow]:
+    """A line of the table per evaluation: the model fitted once per seed and measured on each.
 
     A model that draws nothing at random is run once and its value stands for each seed. What a model
     chose while it was fitted (the attribute ``chosen``, if it has one) stands with its settings.
 
     Args:
-        label: what the row is called.
+        evaluations: what each row is called, and what measures it.
         model: with the settings to use.
         train: what it is fitted on.
-        evaluation: measures it.
-        plan: how many seeds.
+        plan: how many seeds, how much effort.
+        guidance: what trained models may look at beside train, e.g. validation to stop by.
     """
-    runs: list[Measurement] = []
-    cpu_s: list[float] = []
+    guided = replace(guidance or Guidance(), effort=plan.effort, progress=plan.progress)
+    runs: dict[str, list[Measurement]] = {label: [] for label in evaluations}
+    cpu_s: dict[str, list[float]] = {label: [] for label in evaluations}
     peak_mb = 0.0
     chosen: Mapping[str, Any] = {}
-    plan.progress.start(label, plan.seeds if model.uses_seed else 1, "runs")
-    for seed in range(plan.seeds if model.uses_seed else 1):
-        with row_cost() as cost:
-            fitted = model.fit(train, seed)
-            runs.append(evaluation(fitted))
-        chosen = getattr(fitted, "chosen", {})
-        cpu_s.append(cost.cpu_s)
-        peak_mb = max(peak_mb, cost.peak_mb)
-        plan.progress.advance()
-    plan.progress.finish()
-    copies = 1 if model.uses_seed else plan.seeds
-    return BenchRow(
-        label,
-        _estimates(runs, copies),
-        cpu_seconds=float(np.mean(cpu_s)),
-        peak_mb=peak_mb,
-        settings={**model.settings.model_dump(mode="json"), **chosen},
-    )
+    seeds = plan.seeds if model.uses_seed else 1
+    for seed in range(seeds):
+        with row_cost() as fitting:
+            fitted = fitted_with(model, train, seed, guided)
+        chosen = chosen or getattr(fitted, "chosen", {})
+        for label, evaluation in evaluations.items():
+            plan.progress.start(f"measuring {label}, seed {seed}", None, "runs")
+            with row_cost() as measuring:
+                runs[label].append(evaluation(fitted))
+            plan.progress.finish()
+            cpu_s[label].append(fitting.cpu_s + measuring.cpu_s)
+            peak_mb = max(peak_mb, fitting.peak_mb, measuring.peak_mb)
+    settings = {**model.settings.model_dump(mode="json"), **chosen}
+    return [
+        BenchRow(
+            label,
+            _estimates(runs[label], plan.seeds // seeds),
+            cpu_seconds=float(np.mean(cpu_s[label])),
+            peak_mb=peak_mb,
+            settings=settings,
+        )
+        for label in evaluations
+    ]
 
 
 def _estimates(runs: Sequence[Measurement], copies: int) -> dict[str, Estimate]:

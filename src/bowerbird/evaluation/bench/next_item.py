@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32
 
+from bowerbird.arrays import group_offsets
 from bowerbird.errors import InputError, did_you_mean
-from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
+from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row, fitted_rows
 from bowerbird.evaluation.bench.ranking import Cases, target_ranks
 from bowerbird.evaluation.bench.report import (
     BenchData,
@@ -19,6 +20,7 @@ from bowerbird.evaluation.bench.report import (
 )
 from bowerbird.evaluation.splits import global_time, leave_one_out, warm_split
 from bowerbird.metrics import catalogue, target_rank
+from bowerbird.recommenders.guidance import Guidance
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import FittedRecommender
 
@@ -92,6 +94,7 @@ def successive_cases(
     *,
     first_only: bool,
     seen_out: bool,
+    asked_from: int | None = None,
 ) -> NextItemCases:
     """A case per target event, with all earlier events of its user as history.
 
@@ -101,13 +104,21 @@ def successive_cases(
         popularity_from: train.
         first_only: only each user's first target; else every one, each with the ones before in its history.
         seen_out: whether items of the history leave the ranking.
+        asked_from: the moment a split by time asks at, microseconds UTC. A case is asked then, or right
+            after its last event when that is later; the time of the target is never told.
     """
     total = np.bincount(events.users, minlength=events.users_total)
     lengths = total[targets.users] - 1 - targets.ages()
     wanted = np.ones(len(targets), dtype=bool)
     if first_only:
         wanted = targets.ages() == np.bincount(targets.users, minlength=events.users_total)[targets.users] - 1
-    cases = Cases(events, targets.users[wanted], lengths[wanted].astype(np.int64), seen_out)
+    chosen, read = targets.users[wanted], lengths[wanted].astype(np.int64)
+    asked_at = None
+    if asked_from is not None and events.at is not None:
+        order = np.argsort(events.users, kind="stable")
+        last = group_offsets(events.users[order], events.users_total)[chosen] + read - 1
+        asked_at = np.where(read > 0, np.maximum(events.at[order][last], asked_from), asked_from)
+    cases = Cases(events, chosen, read, seen_out, asked_at)
     return NextItemCases(cases, targets.items[wanted], popularity_from)
 
 
@@ -124,7 +135,7 @@ def _leave_one_out(interactions: Interactions, plan: BenchPlan) -> BenchReport:
     test = successive_cases(interactions, split.test, split.train, first_only=True, seen_out=seen_out)
     rows = []
     for name, model in chosen_models(plan, split.train, valid.measured):
-        rows.append(fitted_row(name, model, split.train, test.measured, plan))
+        rows.append(fitted_row(name, model, split.train, test.measured, plan, Guidance(split.valid)))
         if plan.refit:
             rows.append(fitted_row(f"{name} (refit)", model, before_test, test.measured, plan))
     tested = f"{len(split.test):,} of {interactions.users_total:,} users tested (those with 3 events or more)"
@@ -138,21 +149,30 @@ def _global_time(interactions: Interactions, plan: BenchPlan) -> BenchReport:
     seen_out = split.train.repeats == 0
     before_test = joined(split.train, split.valid)
     everything = joined(before_test, split.test)
-    rows: list[BenchRow] = []
-    valid = successive_cases(before_test, split.valid, split.train, first_only=True, seen_out=seen_out)
-    models = chosen_models(plan, split.train, valid.measured if len(split.valid) else None)
-    for rule in ("first", "successive"):
-        test = successive_cases(
-            everything, split.test, split.train, first_only=rule == "first", seen_out=seen_out
+    valid_from, test_from = split.boundaries or (None, None)
+    valid = successive_cases(
+        before_test, split.valid, split.train, first_only=True, seen_out=seen_out, asked_from=valid_from
+    )
+    tests = {
+        rule: successive_cases(
+            everything, split.test, split.train,
+            first_only=rule == "first", seen_out=seen_out, asked_from=test_from,
         )
-        for name, model in models:
-            rows.append(fitted_row(f"{name} ({rule})", model, split.train, test.measured, plan))
-            if plan.refit:
-                label = f"{name} ({rule}, refit)"
-                rows.append(fitted_row(label, model, before_test, test.measured, plan))
+        for rule in ("first", "successive")
+    }  # fmt: skip
+    rows: list[BenchRow] = []
+    for name, model in chosen_models(plan, split.train, valid.measured if len(split.valid) else None):
+        evaluations = {f"{name} ({rule})": test.measured for rule, test in tests.items()}
+        guidance = Guidance(split.valid, valid_from)
+        rows += fitted_rows(evaluations, model, split.train, plan, guidance)
+        if plan.refit:
+            again = {f"{name} ({rule}, refit)": test.measured for rule, test in tests.items()}
+            rows += fitted_rows(again, model, before_test, plan)
+    rows.sort(key=lambda row: "successive" in row.model)
     users = int(np.unique(split.test.users).size)
     notes = [
         f"targets: (first) each user's first event after the split ({users:,}), (successive) all ({len(split.test):,})",
+        "asked at the split's moment, or right after the event before when that is later",
         f"{CORE}-core on train; {warm.cold_events:,} test events of cold users or items left out",
         f"{int(repeated.sum()):,} consecutive repeats dropped",
     ]
@@ -167,6 +187,7 @@ def joined(earlier: Interactions, later: Interactions) -> Interactions:
         earlier.user_ids,
         earlier.item_ids,
         None if earlier.at is None or later.at is None else np.concatenate([earlier.at, later.at]),
+        content=earlier.content,
     )
 
 

@@ -35,6 +35,8 @@ class Cases:
     """How many of the user's events the model may see."""
     seen_out: bool
     """Whether items of the history leave the ranking."""
+    asked_at: Int64[np.ndarray, " case"] | None = None
+    """When each case is asked; None: right after its last event, or the data has no times."""
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -44,6 +46,7 @@ class Cases:
         items_total = self.events.items_total
         order = np.argsort(self.events.users, kind="stable")
         items = self.events.items[order]
+        at = None if self.events.at is None else self.events.at[order]
         starts = group_offsets(self.events.users[order], self.events.users_total)
         size = max(1, BATCH_SCORES // max(1, items_total))
         for first in range(0, len(self), size):
@@ -52,7 +55,17 @@ class Cases:
             local = np.repeat(np.arange(lengths.size, dtype=np.int32), lengths)
             offset = np.arange(local.size) - (np.cumsum(lengths) - lengths)[local]
             places = starts[self.users[part]][local] + offset
-            yield part, Histories(local, items[places], int(lengths.size), items_total)
+            yield (
+                part,
+                Histories(
+                    local,
+                    items[places],
+                    int(lengths.size),
+                    items_total,
+                    None if at is None else at[places],
+                    None if self.asked_at is None else self.asked_at[part],
+                ),
+            )
 
     def scored(self, fitted: FittedRecommender) -> Iterator[tuple[slice, Float32[np.ndarray, "case item"]]]:
         """Scores of each batch, ``-inf`` for items out of the ranking."""

@@ -1,0 +1,126 @@
+"""The model ``ours``: a gated encoder of what people did in order, blended with counts of neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from bowerbird.errors import InputError
+from bowerbird.recommenders import ease, item_knn, popularity, seq_knn
+from bowerbird.recommenders.mixture import Mixture, fitted_mixture
+from bowerbird.recommenders.guidance import Guidance, held_out
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import FittedRecommender, Histories
+from bowerbird.recommenders.sequence_model import Recipe, SequenceSettings, fit_sequence, too_small
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bowerbird.nn.dropout import MaskStream
+
+__all__ = ["FittedOurs", "FittedRepeats", "Ours", "plugin"]
+
+REPEAT_SHARE = 0.02
+"""From this share of repeated events on, what a person took before is a term of the blend."""
+
+
+def _blocks(settings: SequenceSettings, rate: float, reach: int, masks: MaskStream) -> list[nn.Module]:
+    from bowerbird.nn.causal_blocks import GatedBlock
+
+    return [GatedBlock(settings.dim, settings.heads, rate, reach, masks) for _ in range(settings.blocks)]
+
+
+@dataclass(frozen=True)
+class FittedRepeats:
+    """What a person took before, the latest and the most often first."""
+
+    decay: float
+
+    def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
+        """``score_j = sum over events of j of decay**age``."""
+        return np.asarray(histories.weights(self.decay).toarray(), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class FittedOurs:
+    """The blend, and what was decided by the data."""
+
+    mixture: Mixture
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
+        """The blended scores."""
+        return self.mixture.scores(histories)
+
+
+class Ours:
+    """Encoder, SeqKNN, EASE, ItemKNN, popularity and repeats, with weights chosen on validation.
+
+    The encoder reads and scores with learnt vectors plus the items' content, knows time gaps where the
+    data has times, and is left out where the data is too small to train one.
+    """
+
+    uses_seed = True
+    summary = "ours: gated sequence encoder (ids, content, time gaps) blended with SeqKNN, EASE and ItemKNN"
+
+    def __init__(self, settings: SequenceSettings | None = None) -> None:
+        self.settings = settings or SequenceSettings()
+
+    def variants(self) -> Sequence[Ours]:
+        """Nothing to choose: what differs between sets is learnt on validation anyway."""
+        return [self]
+
+    def fit(self, train: Interactions, seed: int) -> FittedOurs:
+        """Fitted with a tenth of the users' last events held back."""
+        return self.fit_guided(train, seed, Guidance())
+
+    def fit_guided(self, train: Interactions, seed: int, guidance: Guidance) -> FittedOurs:
+        """Fitted on train; epochs and weights chosen on validation."""
+        chosen: dict[str, Any] = {}
+        models: dict[str, FittedRecommender] = {}
+        learnt, cases = held_out(train, guidance, seed)
+        reason = too_small(learnt)
+        if reason is None:
+            recipe = Recipe(self.settings, _blocks, times=True, content=learnt.content)
+            encoder, _ = fit_sequence(train, seed, guidance, recipe, "ours: encoder")
+            models["encoder"], chosen["encoder"] = encoder, encoder.chosen
+        else:
+            chosen["encoder"] = f"left out: {reason}; neighbours only"
+        models |= _neighbours(learnt, seed, chosen)
+        if cases is None:
+            chosen["weights"] = "equal, since nobody has three events to choose them by"
+            weights = np.ones((3, len(models)))
+            return FittedOurs(Mixture(models, frozenset({"encoder"}), weights), chosen)
+        guidance.progress.start("ours: weights of the blend", None, "cases")
+        mixture = fitted_mixture(models, frozenset({"encoder"}), cases)
+        guidance.progress.finish()
+        chosen["weights"] = mixture.described()
+        return FittedOurs(mixture, chosen)
+
+
+def _neighbours(train: Interactions, seed: int, chosen: dict[str, Any]) -> dict[str, FittedRecommender]:
+    found: dict[str, FittedRecommender] = {
+        "seqknn": seq_knn.plugin().fit(train, seed),
+        "itemknn-recency": item_knn.recency().fit(train, seed),
+        "pop": popularity.all_time().fit(train, seed),
+    }
+    try:
+        table = ease.bag().fit(train, seed)
+        found["ease"] = table
+        found["ease-recency"] = ease.FittedEase(table.weights, 0.8)
+    except InputError as error:  # items^2 memory: said in the report, the others go on
+        chosen["ease"] = f"left out: {error}"
+    if train.at is not None:
+        found["pop-30d"] = popularity.last_30_days().fit(train, seed)
+    if train.repeats > REPEAT_SHARE * len(train):
+        found |= {"repeats": FittedRepeats(0.99), "latest repeats": FittedRepeats(0.8)}
+    return found
+
+
+def plugin() -> Ours:
+    """The plugin ``ours``."""
+    return Ours()

@@ -1,0 +1,250 @@
+"""Trained sequence encoders as recommenders: from interactions to a fitted model and its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from pydantic import Field
+
+from bowerbird.config import Settings
+from bowerbird.errors import MissingDependencyError
+from bowerbird.recommenders.guidance import Effort, Guidance, HeldOut, held_out
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.recommender import Histories
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bowerbird.nn.dropout import MaskStream
+    from bowerbird.training.next_item import NextItemModel, SequenceData
+
+__all__ = ["FittedSequence", "SequenceSettings", "fit_sequence", "too_small"]
+
+EPOCHS: dict[Effort, int] = {"quick": 12, "standard": 40, "thorough": 80}
+UPDATES_PER_EPOCH = 128
+"""Batches are made so large that an epoch has about this many, whatever the size of the data."""
+SHORT, LONG = 50, 200
+LEAST_TARGETS = 2_000
+"""Fewer events to learn from than this say less to an encoder than to a count of neighbours."""
+
+
+class SequenceSettings(Settings):
+    """The encoder's shape and how it is trained; what is None is decided by the data."""
+
+    dim: int = Field(default=64, ge=8, le=1024)
+    """Width of item vectors and of the encoder."""
+    blocks: int = Field(default=2, ge=1, le=16)
+    """Blocks of the encoder."""
+    heads: int = Field(default=2, ge=1, le=16)
+    """Heads of attention."""
+    dropout: float | None = Field(default=None, ge=0.0, lt=1.0)
+    """Dropout rate; None: .5 where items are met rarely, .2 where they are met often."""
+    length: int | None = Field(default=None, ge=2, le=2000)
+    """The latest events that are read; None: 50, or 200 where histories are long."""
+    negatives: int = Field(default=512, ge=0)
+    """Negatives of the sampled softmax, half from the batch, half uniform; 0: full cross-entropy."""
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    """The largest step size."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """Decay of matrices."""
+
+
+Blocks = Callable[["SequenceSettings", float, int, "MaskStream"], "list[nn.Module]"]
+"""Makes the encoder's blocks from settings, dropout rate, reach and the dropout stream."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one kind of encoder is made of."""
+
+    settings: SequenceSettings
+    blocks: Blocks
+    positions: bool = False
+    """Whether positions have learnt vectors; else the blocks know distances."""
+    times: bool = False
+    """Whether time gaps are read where the data has times."""
+    content: Float32[np.ndarray, "item width"] | None = None
+    """Content of the items, read and scored beside the learnt vectors."""
+
+
+@dataclass(frozen=True)
+class FittedSequence:
+    """A trained encoder and what it takes to ask it."""
+
+    model: NextItemModel
+    length: int
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """What was decided by the data, and how training went; printed in the report."""
+
+    def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
+        """``score_j = h . W_j`` with the hidden vector of the last position; zeros for an empty history."""
+        return self.queries(histories) @ self.item_vectors().T
+
+    def queries(self, histories: Histories) -> Float32[np.ndarray, "user dim"]:
+        """What each history asks with."""
+        from bowerbird.training.next_item import query_vectors
+
+        return query_vectors(self.model, sequence_data(histories), self.length)
+
+    def item_vectors(self) -> Float32[np.ndarray, "item dim"]:
+        """The item vectors, in rows of the catalogue."""
+        import torch
+
+        with torch.no_grad():
+            return self.model.items().cpu().numpy()
+
+
+def too_small(train: Interactions) -> str | None:
+    """Why the data is too small to train an encoder on, in words; None when it is not."""
+    targets = len(train) - int(np.unique(train.users).size)
+    if targets >= LEAST_TARGETS:
+        return None
+    return (
+        f"{targets:,} events with one before them are too few to train an encoder on "
+        f"({LEAST_TARGETS:,} are the least)"
+    )
+
+
+def fit_sequence(
+    train: Interactions, seed: int, guidance: Guidance, recipe: Recipe, name: str
+) -> tuple[FittedSequence, HeldOut | None]:
+    """Train an encoder.
+
+    Args:
+        train: what is learnt from; some is held back when the guidance has no validation part.
+        seed: decides everything random.
+        guidance: validation, effort, progress.
+        recipe: what is trained.
+        name: what progress calls it.
+
+    Returns:
+        The model, and the cases its epoch was chosen by.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+        InputError: it would not fit into memory, or the loss is not finite.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{name}: training needs torch, which is not installed; install bowerbird[train], or choose models "
+            "without training, e.g. --models seqknn,ease-recency"
+        ) from error
+    from bowerbird.nn.dropout import MaskStream
+    from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
+    from bowerbird.training.loop import LoopSettings
+    from bowerbird.training.loop import train as run
+    from bowerbird.training.memory import refuse_too_large
+    from bowerbird.training.next_item import GAP_BUCKETS, NextItemModel, NextItemTask
+
+    learnt, cases = held_out(train, guidance, seed)
+    settings = recipe.settings
+    lengths = np.bincount(learnt.users, minlength=learnt.users_total)
+    length = settings.length or _length(lengths)
+    tokens = _tokens(int(np.maximum(lengths - 1, 0).sum()), length)
+    rate = settings.dropout if settings.dropout is not None else _dropout(learnt)
+    refuse_too_large(
+        items=learnt.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
+        tokens=tokens, length=length, negatives=settings.negatives,
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    masks = MaskStream()
+    times = recipe.times and learnt.at is not None
+    content = None if recipe.content is None else torch.from_numpy(recipe.content)
+    model = NextItemModel(
+        ItemVectors(learnt.items_total, settings.dim, masks, content),
+        SequenceEncoder(
+            settings.dim,
+            recipe.blocks(settings, rate, length, masks),
+            rate,
+            masks,
+            positions=length if recipe.positions else 0,
+            gaps=GAP_BUCKETS if times else 0,
+        ),
+    )
+    task = NextItemTask(
+        model,
+        sequence_data_of(learnt, times=times),
+        length=length,
+        tokens=tokens,
+        negatives=settings.negatives,
+        cases=None if cases is None else _validation(cases),
+        seed=seed,
+    )
+    loop = LoopSettings(
+        epochs=EPOCHS[guidance.effort],
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    trained = run(task, loop, name=name, progress=guidance.progress)
+    chosen = {
+        "length": length, "dropout": rate, "tokens": tokens, "epochs": len(trained.validations),
+        "best_epoch": trained.best_epoch, "validation_ndcg@10": max(trained.validations, default=None),
+    }  # fmt: skip
+    return FittedSequence(model, length, chosen), cases
+
+
+def _length(lengths: Int64[np.ndarray, " user"]) -> int:
+    """Long windows where the mean event stands in a long history."""
+    events = lengths.sum()
+    weighted = float((lengths.astype(np.float64) ** 2).sum() / max(1, events))
+    return LONG if weighted > 2 * SHORT else SHORT
+
+
+def _tokens(targets: int, length: int) -> int:
+    """A power of 2 with about :data:`UPDATES_PER_EPOCH` batches in an epoch."""
+    wanted = max(1, targets) / UPDATES_PER_EPOCH
+    return int(max(2 ** round(np.log2(max(wanted, 1.0))), 256, length)) if wanted < 8192 else 8192
+
+
+def _dropout(train: Interactions) -> float:
+    """Rarely met items are learnt by heart, so sparse data needs more of it."""
+    per_item = len(train) / max(1, int(np.unique(train.items).size))
+    return 0.5 if per_item < 30 else 0.3 if per_item < 100 else 0.2
+
+
+def _validation(cases: HeldOut) -> Any:
+    from bowerbird.training.next_item import ValidationCases
+
+    return ValidationCases(sequence_data(cases.histories), cases.target, cases.seen_out)
+
+
+def sequence_data_of(events: Interactions, *, times: bool) -> SequenceData:
+    """All events of every user as sequences to learn from."""
+    from bowerbird.training.batches import Ragged
+    from bowerbird.training.next_item import SequenceData, gap_buckets
+
+    sequences, order = Ragged.of_users(events.users, events.users_total)
+    if events.at is None or not times:
+        return SequenceData(sequences, events.items[order])
+    at = events.at[order]
+    gap = np.diff(at, prepend=at[:1])
+    firsts = sequences.bounds[:-1][sequences.lengths > 0]
+    gap[firsts] = 0
+    waits = np.full(at.size, -1, dtype=np.int64)
+    waits[:-1] = gap[1:]
+    waits[sequences.bounds[1:][sequences.lengths > 0] - 1] = -1
+    return SequenceData(sequences, events.items[order], gap_buckets(gap), waits)
+
+
+def sequence_data(histories: Histories) -> SequenceData:
+    """Histories to answer for; the last event's wait is the time to the question."""
+    from bowerbird.training.batches import Ragged
+    from bowerbird.training.next_item import SequenceData, gap_buckets
+
+    sequences, _ = Ragged.of_users(histories.users, histories.users_total)
+    if histories.at is None:
+        return SequenceData(sequences, histories.items)
+    gap = np.diff(histories.at, prepend=histories.at[:1])
+    some = sequences.lengths > 0
+    gap[sequences.bounds[:-1][some]] = 0
+    waits = np.zeros(gap.size, dtype=np.int64)
+    if histories.asked_at is not None:
+        lasts = sequences.bounds[1:][some] - 1
+        waits[lasts] = np.maximum(histories.asked_at[some] - histories.at[lasts], 0)
+    return SequenceData(sequences, histories.items, gap_buckets(gap), waits)

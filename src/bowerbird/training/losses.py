@@ -1,0 +1,92 @@
+"""Losses over a catalogue: sampled softmax with logQ correction, and full cross-entropy in chunks.
+
+Letters: ``h`` is the hidden vector of a position, ``W`` the item vectors, ``y`` the target row,
+``Q`` how often the sampler draws an item. A loss is the mean over positions, in nats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bowerbird.training.negatives import Negatives
+
+__all__ = ["full_cross_entropy", "sampled_softmax"]
+
+CHUNK_LOGITS = 8_000_000
+"""Logits held at once by the full loss: 32 MB of float32, reused from chunk to chunk."""
+
+
+def sampled_softmax(
+    hidden: Tensor, vectors: Tensor, target: Tensor, negatives: Negatives, temperature: float = 1.0
+) -> Tensor:
+    """Cross-entropy of the target among itself and shared negatives, corrected for how they were drawn.
+
+    ``L = -log exp(s_y) / (exp(s_y) + sum_n exp(s_n - log E[draws of n]))`` with ``s_j = h . W_j / T``. A negative
+    that equals the position's own target (an accidental hit) is left out of the sum. So the sum estimates
+    the full softmax's: without the correction an item that is drawn often as a negative is pushed down
+    for being popular. The target itself is always there, not drawn, so it is not corrected.
+
+    Args:
+        hidden: positions x dim.
+        vectors: the vectors of ``cat(target, negatives.items)``, in that order.
+        target: item row of each position.
+        negatives: what was drawn, see :class:`~bowerbird.training.negatives.MixedNegatives`.
+        temperature: ``T``.
+
+    Source: Bengio & Senécal 2008; Yi et al., RecSys 2019 (logQ, which corrects the target too);
+    Yang et al., WWW 2020 (mixed negatives).
+    """
+    drawn = torch.as_tensor(negatives.items, device=hidden.device)
+    own, others = vectors[: target.numel()], vectors[target.numel() :]
+    positive = (hidden * own).sum(-1) / temperature
+    logits = hidden @ others.T / temperature - torch.as_tensor(negatives.log_q, device=hidden.device)
+    logits = logits.masked_fill(drawn[None, :] == target[:, None], float("-inf"))
+    return (torch.logsumexp(torch.cat([positive[:, None], logits], dim=1), dim=1) - positive).mean()
+
+
+class _FullCrossEntropy(torch.autograd.Function):
+    """The loss and its gradients in one pass over chunks of positions: logits are never kept."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, table: Tensor, target: Tensor) -> Tensor:
+        positions, items = hidden.shape[0], table.shape[0]
+        rows = max(1, min(positions, CHUNK_LOGITS // items))
+        buffer = torch.empty((rows, items), dtype=hidden.dtype, device=hidden.device)
+        hidden_grad, table_grad = torch.empty_like(hidden), torch.zeros_like(table)
+        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        for start in range(0, positions, rows):
+            part, wanted = hidden[start : start + rows], target[start : start + rows, None]
+            logits = buffer[: part.shape[0]]
+            torch.mm(part, table.T, out=logits)
+            largest = logits.amax(1, keepdim=True)
+            own = logits.gather(1, wanted)
+            mass = logits.sub_(largest).exp_().sum(1, keepdim=True)
+            total += (mass.log() + largest - own).sum()
+            # the buffer becomes d loss / d logits = softmax - one-hot, per position
+            logits.div_(mass * positions)
+            logits.scatter_add_(1, wanted, torch.full_like(own, -1.0 / positions))
+            torch.mm(logits, table, out=hidden_grad[start : start + rows])
+            table_grad.addmm_(logits.T, part)
+        ctx.save_for_backward(hidden_grad, table_grad)
+        return (total / positions).to(hidden.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        hidden_grad, table_grad = ctx.saved_tensors
+        return hidden_grad * grads[0], table_grad * grads[0], None
+
+
+def full_cross_entropy(hidden: Tensor, table: Tensor, target: Tensor) -> Tensor:
+    """``-log softmax(h W')_y`` over the whole catalogue, never holding positions x items.
+
+    Args:
+        hidden: positions x dim.
+        table: items x dim.
+        target: item row of each position.
+
+    Cost: three products of positions x items x dim; 32 MB beside the gradients, whatever the sizes.
+    """
+    return _FullCrossEntropy.apply(hidden, table, target)  # type: ignore[no-any-return]

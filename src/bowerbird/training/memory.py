@@ -1,0 +1,71 @@
+"""How much memory a training run will take, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bowerbird.errors import InputError
+from bowerbird.training.losses import CHUNK_LOGITS
+
+__all__ = ["refuse_too_large", "training_bytes"]
+
+_COPIES = 7
+"""Of each weight: itself, its gradient, two moments of AdamW, the average, the best, one in passing."""
+_PER_PLACE = 40
+"""Vectors of width dim kept per place and block for the way back."""
+
+
+def training_bytes(
+    *, items: int, dim: int, blocks: int, heads: int, tokens: int, length: int, negatives: int
+) -> dict[str, int]:
+    """Bytes by what they are for: weights, activations, attention, logits."""
+    return {
+        "items x dim": 4 * _COPIES * items * dim,
+        "tokens x dim x blocks": 4 * _PER_PLACE * tokens * dim * blocks,
+        "tokens x length x heads": 4 * 4 * tokens * length * heads * blocks,
+        "negatives": 4 * 3 * tokens * negatives if negatives else 4 * CHUNK_LOGITS,
+    }
+
+
+def refuse_too_large(
+    *,
+    items: int,
+    dim: int,
+    blocks: int,
+    heads: int,
+    tokens: int,
+    length: int,
+    negatives: int,
+    available: Callable[[], int] | None = None,
+) -> None:
+    """Say before the start that a run will not fit, and what to lower.
+
+    Raises:
+        InputError: the estimate is above what is available.
+    """
+    parts = training_bytes(
+        items=items, dim=dim, blocks=blocks, heads=heads, tokens=tokens, length=length, negatives=negatives
+    )
+    needed, free = sum(parts.values()), (available or memory_available)()
+    if needed > free:
+        largest = max(parts, key=lambda name: parts[name])
+        what = {
+            "items x dim": f"dim ({dim}), or keep fewer items ({items:,})",
+            "tokens x dim x blocks": f"dim ({dim}) or blocks ({blocks})",
+            "tokens x length x heads": f"length ({length}) or heads ({heads})",
+            "negatives": f"negatives ({negatives})",
+        }[largest]
+        raise InputError(
+            f"training: about {needed / 1e9:.1f} GB are needed, {parts[largest] / 1e9:.1f} of them for {largest}; "
+            f"{free / 1e9:.1f} GB are available: lower {what}"
+        )
+
+
+def memory_available(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes a process could still get; unlimited where the system does not tell."""
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 1 << 62

@@ -1,0 +1,222 @@
+"""The task "which item comes next", every position a target: what the loop trains sequence encoders on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, Int32, Int64
+from torch import Tensor, nn
+
+from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
+from bowerbird.randomness import generator
+from bowerbird.training.batches import Ragged, padded, token_batches, windows
+from bowerbird.training.loop import best_device
+from bowerbird.training.losses import full_cross_entropy, sampled_softmax
+from bowerbird.training.negatives import ExactCounts, MixedNegatives
+
+__all__ = ["NextItemModel", "NextItemTask", "SequenceData", "ValidationCases", "query_vectors"]
+
+QUERY_TOKENS = 8192
+"""Places of a padded batch when nothing is learnt."""
+
+
+@dataclass(frozen=True)
+class SequenceData:
+    """Sequences of items as ragged columns."""
+
+    sequences: Ragged
+    items: Int32[np.ndarray, " event"]
+    gaps: Int64[np.ndarray, " event"] | None = None
+    """Bucket of the time since the user's event before; None without times."""
+    waits: Int64[np.ndarray, " event"] | None = None
+    """Microseconds to the user's next event, -1 for the last; None without times."""
+
+
+@dataclass(frozen=True)
+class ValidationCases:
+    """Histories and the item that came next, to choose the epoch by."""
+
+    histories: SequenceData
+    target: Int32[np.ndarray, " case"]
+    seen_out: bool
+    """Whether items of the history leave the ranking."""
+
+
+class NextItemModel(nn.Module):
+    """An encoder and the item vectors it shares between reading and scoring."""
+
+    def __init__(self, items: ItemVectors, encoder: SequenceEncoder) -> None:
+        super().__init__()
+        self.items, self.encoder = items, encoder
+
+
+class NextItemTask:
+    """Batches, loss and validation of next-item training.
+
+    Args:
+        model: what is trained.
+        data: the training sequences.
+        length: the most positions of a window.
+        tokens: places of a padded batch.
+        negatives: how many are drawn for the sampled loss; 0: full cross-entropy.
+        cases: what the epoch is chosen by; None: the last epoch is kept.
+        seed: decides windows, batches, negatives and dropout.
+    """
+
+    def __init__(
+        self,
+        model: NextItemModel,
+        data: SequenceData,
+        *,
+        length: int,
+        tokens: int,
+        negatives: int,
+        cases: ValidationCases | None,
+        seed: int,
+    ) -> None:
+        self.device = best_device()
+        self.model = model.to(self.device)
+        self._data, self._length, self._tokens = data, length, tokens
+        self._cases, self._seed = cases, seed
+        counts = np.bincount(data.items, minlength=model.items.ids.shape[0])
+        self._negatives = MixedNegatives(ExactCounts(counts), counts.size, negatives) if negatives else None
+
+    def batches(self, epoch: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+        """Windows of like lengths: first events and ends."""
+        random = generator(self._seed, "batches", epoch)
+        starts, stops = windows(self._data.sequences, self._length, random)
+        groups = token_batches(stops - starts - 1, self._tokens, random)
+        return [(starts[group], stops[group]) for group in groups]
+
+    def loss(self, batch: tuple[np.ndarray, np.ndarray], step: int) -> Tensor:
+        """The mean loss over the targets of a batch."""
+        starts, stops = batch
+        self.model.encoder.masks.restart(self._seed, step)
+        real = np.arange(int((stops - starts).max()) - 1) < (stops - starts - 1)[:, None]
+        read = self._tensor(padded(self._data.items, starts, stops - 1).astype(np.int64))
+        target = padded(self._data.items, starts + 1, stops)[real].astype(np.int64)
+        random = generator(self._seed, "loss", step)
+        inputs = self._time_inputs(starts, stops - 1, random)
+        if self._negatives is None:
+            table = self.model.items()
+            hidden = self.model.encoder(nn.functional.embedding(read, table), *inputs)
+            return full_cross_entropy(hidden[self._tensor(real)], table, self._tensor(target))
+        drawn = self._negatives.draw(target, random)
+        # one look-up for all: an item whose id part is dropped is dropped where it is read and where it is scored
+        used, places = np.unique(
+            np.concatenate([read.cpu().numpy().ravel(), target, drawn.items]), return_inverse=True
+        )
+        vectors = self.model.items.rows(self._tensor(used))
+        places = self._tensor(places)
+        inputs_in = nn.functional.embedding(places[: read.numel()].view(read.shape), vectors)
+        hidden = self.model.encoder(inputs_in, *inputs)[self._tensor(real)]
+        scored = nn.functional.embedding(places[read.numel() :], vectors)
+        return sampled_softmax(hidden, scored, self._tensor(target), drawn)
+
+    def validation(self) -> float | None:
+        """NDCG@10 of the cases under full ranking."""
+        if self._cases is None:
+            return None
+        cases = self._cases
+        asked = query_vectors(self.model, cases.histories, self._length)
+        with torch.no_grad():
+            table = self.model.items()
+            gains = []
+            bounds = cases.histories.sequences.bounds
+            size = max(1, 4_000_000 // table.shape[0])
+            for start in range(0, cases.target.size, size):
+                part = slice(start, start + size)
+                scores = (torch.as_tensor(asked[part], device=self.device) @ table.T).cpu().numpy()
+                wanted = cases.target[part]
+                if cases.seen_out:
+                    first = bounds[start : start + wanted.size + 1]
+                    rows = np.repeat(np.arange(wanted.size), np.diff(first))
+                    scores[rows, cases.histories.items[first[0] : first[-1]]] = -np.inf
+                own = scores[np.arange(wanted.size), wanted]
+                rank = np.count_nonzero(scores >= own[:, None], axis=1)
+                gains.append(np.where(rank <= 10, 1.0 / np.log2(1.0 + rank), 0.0))
+        return float(np.concatenate(gains).mean())
+
+    def _time_inputs(
+        self, starts: np.ndarray, stops: np.ndarray, random: np.random.Generator
+    ) -> tuple[Tensor | None, Tensor | None]:
+        return time_inputs(self._data, starts, stops, self.device, random)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, device=self.device)
+
+
+GAP_BUCKETS = 32
+
+
+def gap_buckets(gap_us: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+    """Buckets of a time span: 0 for none at all, then one per factor of 2 from a second on.
+
+    Example:
+        >>> gap_buckets(np.array([0, 1_000_000, 4_000_000])).tolist()
+        [0, 2, 4]
+    """
+    seconds = np.maximum(gap_us, 0) / 1e6
+    bucket = np.where(seconds > 0, 2 + np.floor(np.log2(np.maximum(seconds, 0.5))), 0)
+    return np.clip(bucket, 0, GAP_BUCKETS - 1).astype(np.int64)
+
+
+def time_inputs(
+    data: SequenceData,
+    starts: Int[np.ndarray, " sequence"],
+    stops: Int[np.ndarray, " sequence"],
+    device: torch.device,
+    random: np.random.Generator | None = None,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Time gaps between events, and from each event to the question.
+
+    While training, half of the questions are put right after the event, half at a random moment before
+    the next one: so the model learns what having waited says, and both ways of asking are answered.
+    """
+    if data.gaps is None or data.waits is None:
+        return None, None
+    waits = padded(data.waits, starts, stops)
+    if random is not None:
+        share = random.random(waits.shape) * (random.random(waits.shape) < 0.5)
+        waits = np.maximum(waits, 0) * share
+    gaps = padded(data.gaps, starts, stops)
+    return (
+        torch.as_tensor(gaps, device=device),
+        torch.as_tensor(gap_buckets(waits.astype(np.int64)), device=device),
+    )
+
+
+def query_vectors(
+    model: NextItemModel, data: SequenceData, length: int
+) -> Float32[np.ndarray, "sequence dim"]:
+    """What each history asks with: the vector at its last position; zeros for an empty history.
+
+    Args:
+        model: in evaluation mode.
+        data: histories; ``waits`` of a last event is the time from it to the question.
+        length: the latest events that are read.
+    """
+    device = model.items.ids.device
+    stops = data.sequences.bounds[1:]
+    starts = np.maximum(data.sequences.bounds[:-1], stops - length)
+    found = np.zeros((stops.size, model.items.ids.shape[1]), dtype=np.float32)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        table = model.items()
+        for batch in token_batches(np.maximum(stops - starts, 1), QUERY_TOKENS):
+            chosen = batch[stops[batch] > starts[batch]]
+            if chosen.size == 0:
+                continue
+            read = torch.as_tensor(
+                padded(data.items, starts[chosen], stops[chosen]).astype(np.int64), device=device
+            )
+            inputs = time_inputs(data, starts[chosen], stops[chosen], device)
+            hidden = model.encoder(nn.functional.embedding(read, table), *inputs)
+            last = torch.as_tensor(stops[chosen] - starts[chosen] - 1, device=device)
+            found[chosen] = hidden[torch.arange(chosen.size, device=device), last].cpu().numpy()
+    model.train(was_training)
+    return found
