@@ -11,9 +11,9 @@ from jaxtyping import Float32
 
 from bowerbird.errors import InputError
 from bowerbird.recommenders import ease, item_knn, popularity, seq_knn
-from bowerbird.recommenders.mixture import Mixture, fitted_mixture
 from bowerbird.recommenders.guidance import Guidance, held_out
 from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.mixture import Mixture, fitted_mixture
 from bowerbird.recommenders.recommender import FittedRecommender, Histories
 from bowerbird.recommenders.sequence_model import Recipe, SequenceSettings, fit_sequence, too_small
 
