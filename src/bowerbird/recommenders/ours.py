@@ -86,7 +86,7 @@ class Ours:
         reason = too_small(learnt)
         if reason is None:
             recipe = Recipe(self.settings, _blocks, times=True, content=learnt.content)
-            encoder, _ = fit_sequence(train, seed, guidance, recipe, "ours: encoder")
+            encoder = fit_sequence(train, seed, guidance, recipe, "ours: encoder")
             models["encoder"], chosen["encoder"] = encoder, encoder.chosen
         else:
             chosen["encoder"] = f"left out: {reason}; neighbours only"

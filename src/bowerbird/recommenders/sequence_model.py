@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from bowerbird.nn.dropout import MaskStream
     from bowerbird.training.next_item import NextItemModel, SequenceData
 
-__all__ = ["FittedSequence", "SequenceSettings", "fit_sequence", "too_small"]
+__all__ = [
+    "Blocks",
+    "FittedSequence",
+    "Recipe",
+    "SequenceRecommender",
+    "SequenceSettings",
+    "fit_sequence",
+    "too_small",
+]
 
 EPOCHS: dict[Effort, int] = {"quick": 12, "standard": 40, "thorough": 80}
 UPDATES_PER_EPOCH = 128
@@ -98,6 +106,42 @@ class FittedSequence:
             return self.model.items().cpu().numpy()
 
 
+class SequenceRecommender:
+    """A recommender that is one trained encoder.
+
+    Args:
+        name: what progress and errors call it.
+        summary: one line for ``--models list``.
+        recipe: what is trained.
+    """
+
+    uses_seed = True
+
+    def __init__(self, name: str, summary: str, recipe: Recipe) -> None:
+        self._name, self.summary, self._recipe = name, summary, recipe
+
+    @property
+    def settings(self) -> SequenceSettings:
+        """The encoder's shape and how it is trained."""
+        return self._recipe.settings
+
+    def variants(self) -> Sequence[SequenceRecommender]:
+        """Three dropout rates."""
+        recipes = [
+            replace(self._recipe, settings=self.settings.model_copy(update={"dropout": rate}))
+            for rate in (0.2, 0.35, 0.5)
+        ]
+        return [SequenceRecommender(self._name, self.summary, recipe) for recipe in recipes]
+
+    def fit(self, train: Interactions, seed: int) -> FittedSequence:
+        """Trained with some users' last events held back to choose the epoch."""
+        return self.fit_guided(train, seed, Guidance())
+
+    def fit_guided(self, train: Interactions, seed: int, guidance: Guidance) -> FittedSequence:
+        """Trained on train, the epoch chosen on validation."""
+        return fit_sequence(train, seed, guidance, self._recipe, self._name)
+
+
 def too_small(train: Interactions) -> str | None:
     """Why the data is too small to train an encoder on, in words; None when it is not."""
     targets = len(train) - int(np.unique(train.users).size)
@@ -111,7 +155,7 @@ def too_small(train: Interactions) -> str | None:
 
 def fit_sequence(
     train: Interactions, seed: int, guidance: Guidance, recipe: Recipe, name: str
-) -> tuple[FittedSequence, HeldOut | None]:
+) -> FittedSequence:
     """Train an encoder.
 
     Args:
@@ -120,9 +164,6 @@ def fit_sequence(
         guidance: validation, effort, progress.
         recipe: what is trained.
         name: what progress calls it.
-
-    Returns:
-        The model, and the cases its epoch was chosen by.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -186,7 +227,7 @@ def fit_sequence(
         "length": length, "dropout": rate, "tokens": tokens, "epochs": len(trained.validations),
         "best_epoch": trained.best_epoch, "validation_ndcg@10": max(trained.validations, default=None),
     }  # fmt: skip
-    return FittedSequence(model, length, chosen), cases
+    return FittedSequence(model, length, chosen)
 
 
 def _length(lengths: Int64[np.ndarray, " user"]) -> int:
