@@ -23,6 +23,14 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
         >>> bool((a == b).all())
         True
     """
+    return np.random.Generator(np.random.PCG64(_key(seed, names)))
+
+
+def fast_generator(seed: int, *names: str | int) -> np.random.Generator:
+    """Like :func:`generator`, for streams of many megabytes: SFC64 draws bytes about twice as fast."""
+    return np.random.Generator(np.random.SFC64(_key(seed, names)))
+
+
+def _key(seed: int, names: tuple[str | int, ...]) -> int:
     text = "/".join([str(seed), *map(str, names)])
-    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bowerbird.randomness import generator
+from bowerbird.randomness import fast_generator
 
 __all__ = ["Dropout", "MaskStream"]
 
@@ -34,8 +33,7 @@ class MaskStream:
 
     def restart(self, seed: int, step: int) -> None:
         """Begin the stream of one step."""
-        key = int(generator(seed, "dropout", step).integers(2**63))
-        self._stream = np.random.Generator(np.random.SFC64(key))
+        self._stream = fast_generator(seed, "dropout", step)
 
     def bytes(self, count: int) -> bytes:
         """The next random bytes."""

@@ -170,18 +170,16 @@ def fit_sequence(
         InputError: it would not fit into memory, or the loss is not finite.
     """
     try:
-        import torch
+        import torch  # noqa: F401  asked for here, so that its absence has an answer
     except ImportError as error:
         raise MissingDependencyError(
             f"{name}: training needs torch, which is not installed; install bowerbird[train], or choose models "
             "without training, e.g. --models seqknn,ease-recency"
         ) from error
-    from bowerbird.nn.dropout import MaskStream
-    from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
     from bowerbird.training.loop import LoopSettings
     from bowerbird.training.loop import train as run
     from bowerbird.training.memory import refuse_too_large
-    from bowerbird.training.next_item import GAP_BUCKETS, NextItemModel, NextItemTask
+    from bowerbird.training.next_item import NextItemTask
 
     learnt, cases = held_out(train, guidance, seed)
     settings = recipe.settings
@@ -193,24 +191,10 @@ def fit_sequence(
         items=learnt.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
         tokens=tokens, length=length, negatives=settings.negatives,
     )  # fmt: skip
-    torch.manual_seed(seed)
-    masks = MaskStream()
-    times = recipe.times and learnt.at is not None
-    content = None if recipe.content is None else torch.from_numpy(recipe.content)
-    model = NextItemModel(
-        ItemVectors(learnt.items_total, settings.dim, masks, content),
-        SequenceEncoder(
-            settings.dim,
-            recipe.blocks(settings, rate, length, masks),
-            rate,
-            masks,
-            positions=length if recipe.positions else 0,
-            gaps=GAP_BUCKETS if times else 0,
-        ),
-    )
+    model = _network(learnt, recipe, rate, length, seed)
     task = NextItemTask(
         model,
-        sequence_data_of(learnt, times=times),
+        sequence_data_of(learnt, times=recipe.times),
         length=length,
         tokens=tokens,
         negatives=settings.negatives,
@@ -228,6 +212,30 @@ def fit_sequence(
         "best_epoch": trained.best_epoch, "validation_ndcg@10": max(trained.validations, default=None),
     }  # fmt: skip
     return FittedSequence(model, length, chosen)
+
+
+def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, seed: int) -> NextItemModel:
+    """The network with its first, random weights."""
+    import torch
+
+    from bowerbird.nn.dropout import MaskStream
+    from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
+    from bowerbird.training.next_item import GAP_BUCKETS, NextItemModel
+
+    settings = recipe.settings
+    torch.manual_seed(seed)
+    masks = MaskStream()
+    content = None if recipe.content is None else torch.from_numpy(recipe.content)
+    items = ItemVectors(learnt.items_total, settings.dim, masks, content)
+    encoder = SequenceEncoder(
+        settings.dim,
+        recipe.blocks(settings, rate, length, masks),
+        rate,
+        masks,
+        positions=length if recipe.positions else 0,
+        gaps=GAP_BUCKETS if recipe.times and learnt.at is not None else 0,
+    )
+    return NextItemModel(items, encoder)
 
 
 def _length(lengths: Int64[np.ndarray, " user"]) -> int:

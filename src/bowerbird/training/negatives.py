@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int, Int64
 
 from bowerbird.errors import InputError
+from bowerbird.randomness import generator
 
 __all__ = ["CountMinSketch", "ExactCounts", "ItemCounts", "MixedNegatives", "Negatives"]
 
@@ -67,8 +68,8 @@ class CountMinSketch:
         if width < 1 or depth < 1:
             raise InputError(f"CountMinSketch: width {width}, depth {depth}; expected both at least 1")
         self._table = np.zeros((depth, width), dtype=np.int64)
-        # odd multipliers of a fixed generator: the sketch of a stream must not depend on a run's seed
-        self._multipliers = np.random.Generator(np.random.PCG64(5)).integers(1, 2**62, depth) * 2 + 1
+        # odd multipliers, fixed: the sketch of a stream must not depend on a run's seed
+        self._multipliers = generator(0, "count-min sketch").integers(1, 2**62, depth) * 2 + 1
         self._total = 0
 
     def add(self, items: Int[np.ndarray, " event"]) -> None:
