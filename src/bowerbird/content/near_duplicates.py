@@ -1,52 +1,69 @@
-"""Near-duplicates: items that show the same picture, re-encoded, resized, mirrored or cropped.
+"""Near-duplicates: items that show the same picture, re-encoded, cropped, mirrored, covered in part or turned.
 
-Three steps. *Candidates* are cheap and generous: nearest vectors, and hashes that share a band.
-*Verifying* is strict: the pictures are laid on each other and may differ nowhere by more than a
-fixed amount (:mod:`bowerbird.content.picture_alignment`). *Closing* joins pairs into groups; the
-first item of a group is its canonical one. Groups do not depend on the order of the items.
+Three steps. *Candidates* are cheap and generous: the few nearest by vector and by hash
+(:mod:`bowerbird.content.copy_candidates`). *Verdicts* are strict: the pictures are laid on each other
+(:mod:`bowerbird.content.copy_verifier`). *Closing* joins pairs into groups from the surest down, never over a
+contradiction (:mod:`bowerbird.content.copy_groups`). The first item of a group is its canonical one.
+
+The groups are a function of the pictures there are: neither the order of the items nor when each arrived matters,
+and a picture that changed leaves no trace. What a build keeps of the last one are verdicts on pairs, which save
+work and change nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, UInt64
+from jaxtyping import Bool, Float32, Int32, Int64
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from bowerbird.arrays import top_k_rows
+from bowerbird.content.copy_candidates import candidate_pairs, content_order, identical
+from bowerbird.content.copy_groups import canonical_rows, closed_groups
+from bowerbird.content.copy_verifier import CopyVerifier
 from bowerbird.content.perceptual_hash import PictureHashes, hamming
-from bowerbird.content.picture_alignment import SIDE, aligned_difference, structure, thumbnail
-from bowerbird.content.pictures import decoded
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Vectors
 
-__all__ = ["candidate_pairs", "groups_of", "near_duplicate_groups", "verified_pairs"]
+__all__ = ["NoVerdicts", "Verdicts", "near_duplicate_groups"]
 
-NEIGHBOURS = 5
-"""Nearest items by picture vector that become candidates of each item."""
-COSINE_FLOOR = 0.75
-"""Items less alike than this never become candidates through their vectors."""
-LARGEST_BAND = 32
-"""A hash band shared by more items than this says nothing (white corners) and is skipped."""
 HASH_LIMIT = 16
 """Of 256 bits: hashes at most this far apart are the same picture when pictures cannot be looked at."""
-IN_PLACE_LIMIT = 12.0
-"""Grey levels of 255 that a whole or mirrored copy may differ by, in the sixth by sixth where it differs most."""
-CROPPED_LIMIT = 7.2
-"""Grey levels that a cropped copy may differ by after it is laid on the original, where it differs most.
+CROWDED = 4
+"""A group of so many members may fill each other's nearest, so its first member searches once more without them."""
+ROUNDS = 5
+"""Most searches, the first included."""
+KEEP_EVERY = 1024
+"""Pairs judged between two times that verdicts are kept: what a kill can cost."""
 
-Only pictures that are not mirrored are taken for crops of each other: a simple shape, stretched and mirrored,
-fits too many others.
-"""
-LEAST_STRUCTURE = 0.15
-"""Pictures that show less (:func:`~bowerbird.content.picture_alignment.structure`) are not taken for crops."""
-THREADS = 2
-"""Blocks of pairs aligned side by side; the products inside release the interpreter."""
-_BLOCK = 1024
-_PAIR_BLOCK = 256
+Pairs = Int64[np.ndarray, "pair 2"]
+Scores = Float32[np.ndarray, "pair"]
+
+
+@runtime_checkable
+class Verdicts(Protocol):
+    """Verdicts on pairs of pictures kept between builds."""
+
+    def known(self, pairs: Pairs) -> tuple[Scores, Bool[np.ndarray, "pair"]]:
+        """The verdict on each pair, and which pairs have one."""
+        ...
+
+    def keep(self, pairs: Pairs, scores: Scores) -> None:
+        """Keep verdicts on pairs that had none."""
+        ...
+
+
+class NoVerdicts:
+    """Nothing is known and nothing is kept."""
+
+    def known(self, pairs: Pairs) -> tuple[Scores, Bool[np.ndarray, "pair"]]:
+        """No pair has a verdict."""
+        return np.zeros(len(pairs), np.float32), np.zeros(len(pairs), dtype=bool)
+
+    def keep(self, pairs: Pairs, scores: Scores) -> None:
+        """Forget them."""
 
 
 def near_duplicate_groups(
@@ -54,6 +71,8 @@ def near_duplicate_groups(
     vectors: Vectors,
     present: Bool[np.ndarray, "item"],
     picture_of: Callable[[int], bytes] | None = None,
+    verdicts: Verdicts | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Int32[np.ndarray, "item"]:
     """Row of each item's canonical item: the first of its group; itself when it has no near-duplicate.
 
@@ -63,127 +82,106 @@ def near_duplicate_groups(
         present: which items have a picture that could be read.
         picture_of: gives the bytes of an item's picture by row. Without it pairs are judged by
             their hashes alone, which finds re-encoded and mirrored copies but not cropped ones.
+        verdicts: what was found out before, and where to keep what is found out now.
+        advance: told how many candidate pairs were just judged.
 
     Raises:
         InputError: the inputs have different numbers of rows.
 
-    Cost: one product of all pairs of vectors, and some milliseconds for each candidate pair.
+    Cost: see :func:`~bowerbird.content.copy_candidates.candidate_pairs` and
+    :meth:`~bowerbird.content.copy_verifier.CopyVerifier.scores`.
     """
     if not len(hashes) == len(vectors) == present.shape[0]:
         raise InputError(
             f"near-duplicates: {len(hashes)} hashes, {len(vectors)} vectors and {present.shape[0]} flags; "
             "expected one of each per item"
         )
-    pairs = candidate_pairs(hashes, vectors, present)
-    if picture_of is None:
-        return groups_of(pairs[_alike_by_hash(hashes, pairs)], present.shape[0])
-    return groups_of(verified_pairs(hashes, pairs, picture_of), present.shape[0])
+    order = content_order(hashes, vectors)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    order = order[(present & vectors.present)[order]]
+    first = identical(hashes, vectors, order)
+    verifier = None if picture_of is None else CopyVerifier(picture_of, place)
+    judge = _Judge(hashes, verifier, verdicts or NoVerdicts(), advance)
+    group = np.arange(len(hashes), dtype=np.int32)
+    asked = order[first == order]
+    for _ in range(ROUNDS):
+        judge.judge(candidate_pairs(hashes, vectors, asked))
+        group = closed_groups(*judge.judged(), place, judge.judge)
+        asked, before = _spokesmen(group, asked), len(asked)
+        if len(asked) == before:
+            break
+    group[order] = group[first]
+    return canonical_rows(group)
 
 
-def candidate_pairs(
-    hashes: PictureHashes, vectors: Vectors, present: Bool[np.ndarray, "item"]
-) -> Int64[np.ndarray, "pair 2"]:
-    """Pairs of rows, smaller first, that may show the same picture."""
-    rows = np.flatnonzero(present & vectors.present)
-    found = [_nearest(vectors.matrix[rows]), *_sharing_a_band(hashes.take(rows))]
-    pairs = np.sort(np.concatenate(found), axis=1)
-    pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
-    return rows[pairs].astype(np.int64).reshape(-1, 2)
+def _spokesmen(
+    group: Int32[np.ndarray, "item"], asked: Int64[np.ndarray, "row"]
+) -> Int64[np.ndarray, "kept"]:
+    """Who searches again: everybody, but only one for each crowded group. The same rows when none is crowded."""
+    own = group[asked]
+    _, number, sizes = np.unique(own, return_inverse=True, return_counts=True)
+    kept = (sizes[number] < CROWDED) | (own == asked)
+    return asked[kept]
 
 
-def _nearest(matrix: Float32[np.ndarray, "item dim"]) -> Int64[np.ndarray, "pair 2"]:
-    pairs = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, len(matrix), _BLOCK):
-        similarity = matrix[start : start + _BLOCK] @ matrix.T
-        own = np.arange(len(similarity))
-        similarity[own, own + start] = -1.0
-        near = top_k_rows(similarity, NEIGHBOURS)
-        kept = np.take_along_axis(similarity, near, axis=1) >= COSINE_FLOOR
-        left = np.broadcast_to((own + start)[:, None], near.shape)
-        pairs.append(np.stack([left[kept], near[kept]], axis=1).astype(np.int64))
-    return np.concatenate(pairs)
+class _Judge:
+    """Gives verdicts on pairs, each pair once."""
+
+    def __init__(
+        self,
+        hashes: PictureHashes,
+        verifier: CopyVerifier | None,
+        verdicts: Verdicts,
+        advance: Callable[[int], None],
+    ) -> None:
+        self._hashes = hashes
+        self._verifier = verifier
+        self._verdicts = verdicts
+        self._advance = advance
+        self._scores: dict[tuple[int, int], float] = {}
+
+    def judge(self, pairs: Pairs) -> Scores:
+        """The verdict on each pair of rows, smaller first."""
+        new = [pair for pair in dict.fromkeys(map(tuple, pairs.tolist())) if pair not in self._scores]
+        if new:
+            self._judge_new(np.array(new, dtype=np.int64))
+        return np.array([self._scores[pair] for pair in map(tuple, pairs.tolist())], dtype=np.float32)
+
+    def judged(self) -> tuple[Pairs, Scores]:
+        """Every pair judged so far."""
+        pairs = np.array(list(self._scores), dtype=np.int64).reshape(-1, 2)
+        return pairs, np.fromiter(self._scores.values(), np.float32, len(self._scores))
+
+    def _judge_new(self, pairs: Pairs) -> None:
+        scores, known = self._verdicts.known(pairs)
+        self._scores.update(zip(map(tuple, pairs[known].tolist()), scores[known].tolist(), strict=True))
+        self._advance(int(known.sum()))
+        pairs = _near_together(pairs[~known], len(self._hashes))
+        for start in range(0, len(pairs), KEEP_EVERY):
+            block = pairs[start : start + KEEP_EVERY]
+            found = self._verifier.scores(block) if self._verifier else _by_hash(self._hashes, block)
+            self._verdicts.keep(block, found)
+            self._scores.update(zip(map(tuple, block.tolist()), found.tolist(), strict=True))
+            self._advance(len(block))
 
 
-def _sharing_a_band(hashes: PictureHashes) -> Iterator[Int64[np.ndarray, "pair 2"]]:
-    """Pairs whose frequency hashes, or one of them mirrored, agree on 16 neighbouring bits."""
-    both = np.concatenate([hashes.frequency, hashes.frequency_flipped])
-    count = len(hashes)
-    for word in range(both.shape[1]):
-        for shift in range(0, 64, 16):
-            band = (both[:, word] >> np.uint64(shift)) & np.uint64(0xFFFF)
-            pairs = _equal_pairs(band)
-            pairs = pairs[(pairs[:, 0] < count)]  # mirrored against mirrored repeats plain against plain
-            yield np.stack([pairs[:, 0], pairs[:, 1] % count], axis=1)[_close(both, pairs)]
+def _near_together(pairs: Pairs, count: int) -> Pairs:
+    """The pairs in an order in which those of one picture lie close together, so that few are held at a time."""
+    if len(pairs) < 2:
+        return pairs
+    rows, local = np.unique(pairs, return_inverse=True)
+    local = local.reshape(pairs.shape)
+    links = coo_array((np.ones(len(pairs)), (local[:, 0], local[:, 1])), shape=(len(rows), len(rows)))
+    position = np.empty(len(rows), dtype=np.int64)
+    position[reverse_cuthill_mckee((links + links.T).tocsr(), symmetric_mode=True)] = np.arange(len(rows))
+    both = np.sort(position[local], axis=1)
+    return pairs[np.lexsort((both[:, 1], both[:, 0]))]
 
 
-def _close(
-    both: UInt64[np.ndarray, "code words"], pairs: Int64[np.ndarray, "pair 2"]
-) -> Bool[np.ndarray, "pair"]:
-    return hamming(both[pairs[:, 0]], both[pairs[:, 1]]) <= 3 * HASH_LIMIT
-
-
-def _equal_pairs(values: UInt64[np.ndarray, "code"]) -> Int64[np.ndarray, "pair 2"]:
-    """All pairs of positions with equal values, for values that are not too common."""
-    order = np.argsort(values, kind="stable")
-    _, start, size = np.unique(values[order], return_index=True, return_counts=True)
-    pairs = [np.empty((0, 2), dtype=np.int64)]
-    for length in range(2, 2 * LARGEST_BAND + 1):
-        members = order[start[size == length][:, None] + np.arange(length)]
-        left, right = np.triu_indices(length, k=1)
-        pairs.append(np.stack([members[:, left].ravel(), members[:, right].ravel()], axis=1).astype(np.int64))
-    return np.sort(np.concatenate(pairs), axis=1)
-
-
-def _alike_by_hash(hashes: PictureHashes, pairs: Int64[np.ndarray, "pair 2"]) -> Bool[np.ndarray, "pair"]:
+def _by_hash(hashes: PictureHashes, pairs: Pairs) -> Scores:
     left, right = hashes.take(pairs[:, 0]), hashes.take(pairs[:, 1])
     plain = hamming(left.frequency, right.frequency)
     turned = hamming(left.frequency, right.frequency_flipped)
-    return np.minimum(plain, turned) <= HASH_LIMIT
-
-
-def verified_pairs(
-    hashes: PictureHashes, pairs: Int64[np.ndarray, "pair 2"], picture_of: Callable[[int], bytes]
-) -> Int64[np.ndarray, "kept 2"]:
-    """The pairs whose pictures, laid on each other, differ nowhere by more than the limit.
-
-    Args:
-        hashes: decide which of two pictures is laid on which, so that item order does not.
-        pairs: candidates.
-        picture_of: gives the bytes of an item's picture by row; must be readable.
-    """
-    if not len(pairs):
-        return pairs
-    rows, places = np.unique(pairs, return_inverse=True)
-    small = np.stack([thumbnail(decoded(picture_of(int(row)), at_least=SIDE)) for row in rows])
-    shown = structure(small)
-    words = hashes.words()
-    places = places.reshape(pairs.shape)
-
-    def alike(start: int) -> Bool[np.ndarray, "pair"]:
-        block = slice(start, start + _PAIR_BLOCK)
-        first, second = places[block].T
-        swap = np.array([tuple(words[b]) < tuple(words[a]) for a, b in pairs[block]])
-        enough = np.minimum(shown[first], shown[second]) >= LEAST_STRUCTURE
-        used, local = np.unique(np.where(swap, [second, first], [first, second]), return_inverse=True)
-        first, second = local.reshape(2, -1)
-        left = aligned_difference(small[used], first, second)
-        cropped = enough & left.zoomed & ~left.mirrored & (left.worst <= CROPPED_LIMIT)
-        return (left.in_place <= IN_PLACE_LIMIT) | cropped
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        kept = np.concatenate(list(pool.map(alike, range(0, len(pairs), _PAIR_BLOCK))))
-    return pairs[kept]
-
-
-def groups_of(pairs: Int64[np.ndarray, "pair 2"], items: int) -> Int32[np.ndarray, "item"]:
-    """The smallest row of each row's group, when the pairs are joined.
-
-    Example:
-        >>> groups_of(np.array([[1, 3], [3, 4]]), 5).tolist()
-        [0, 1, 2, 1, 1]
-    """
-    links = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(items, items))
-    _, group = connected_components(links, directed=False)
-    first = np.full(items, items, dtype=np.int64)
-    np.minimum.at(first, group, np.arange(items))
-    return first[group].astype(np.int32)
+    apart = np.minimum(plain, turned)
+    return np.where(apart <= HASH_LIMIT, 1 - 0.5 * apart / HASH_LIMIT, 0).astype(np.float32)

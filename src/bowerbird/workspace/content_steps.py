@@ -7,12 +7,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from bowerbird.content.encoder import ContentEncoder, load_encoder
 from bowerbird.content.interests import item_interests
-from bowerbird.content.near_duplicates import near_duplicate_groups
-from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.content.precision import PrecisionCheck
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.stores.atomic import storage_errors
@@ -46,7 +43,6 @@ def encoding_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
 def reading_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """Steps that read signals off the vectors, in order."""
     return [
-        Step("near_duplicates", ("image_vector",), 1, "", make_near_duplicates, lacks_pictures),
         Step("item_interests", ("catalogue", "item_vector"), 1, "", make_interests, lacks_categories),
     ]
 
@@ -129,11 +125,6 @@ def _as_bytes(words: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(words).view(np.uint8).astype(np.float32)
 
 
-def _from_bytes(vectors: Vectors) -> PictureHashes:
-    words = np.ascontiguousarray(vectors.matrix.astype(np.uint8)).view(np.uint64)
-    return PictureHashes.from_words(words)
-
-
 def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
     """Encode every picture not seen before."""
     encoder = load_encoder(bench.settings.content.image_encoder, bench.layout.cache, ENCODER_THREADS)
@@ -204,32 +195,6 @@ def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
         note=f"{new:,} encoded",
     )
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
-    return card
-
-
-def make_near_duplicates(bench: Workbench, version: str) -> SignalCard:
-    """Group items that show the same picture; the first of a group is canonical."""
-    names = [name or "" for name in bench.items.column("image")]
-    cached = VectorCache(bench.layout, HASH_SPACE).get(names)
-    canonical = near_duplicate_groups(
-        _from_bytes(cached),
-        bench.item_vectors("image_vector"),
-        cached.present,
-        lambda row: bench.media.get(names[row]),
-    )
-    ids = bench.items.vocabulary.ids
-    groups = len(np.unique(canonical))
-    card = bench.card(
-        "near_duplicates",
-        ("item", "group"),
-        version,
-        "perceptual hashes and vectors",
-        counted=(int(cached.present.sum()), len(bench.items)),
-        inputs=("catalogue", "image_vector"),
-        note=f"{len(ids) - groups:,} items repeat another's picture",
-    )
-    table = pa.table({"item_id": list(ids), "canonical": [ids[row] for row in canonical]})
-    bench.signals.put_table(card, table)
     return card
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bowerbird.workspace.content_steps import encoding_steps, reading_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
+from bowerbird.workspace.picture_steps import picture_steps
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.space_steps import space_steps
@@ -14,7 +15,12 @@ from bowerbird.workspace.workbench import Workbench
 def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]:
     """The steps by what they are about; ``bowerbird build GROUP`` builds one group and what it reads."""
     return {
-        "content": [*encoding_steps(settings), *space_steps(settings), *reading_steps(settings)],
+        "content": [
+            *encoding_steps(settings),
+            *space_steps(settings),
+            *picture_steps(settings),
+            *reading_steps(settings),
+        ],
         "users": people_steps(settings),
         "models": model_steps(settings),
     }
