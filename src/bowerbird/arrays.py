@@ -23,6 +23,20 @@ def normalise(matrix: Float[np.ndarray, "*rows dim"]) -> Float32[np.ndarray, "*r
     return (values / np.where(length > 0, length, 1.0)).astype(np.float32, copy=False)
 
 
+def standardised(scores: Float32[np.ndarray, "row n"]) -> Float32[np.ndarray, "row n"]:
+    """Each row minus its mean, divided by its standard deviation; a row of equal scores becomes 0.
+
+    Scores of different models become comparable, so that they can be added.
+
+    Example:
+        >>> standardised(np.array([[1, 3], [2, 2]], dtype=np.float32)).tolist()
+        [[-1.0, 1.0], [0.0, 0.0]]
+    """
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    spread = np.sqrt(np.mean(centred * centred, axis=1, keepdims=True))
+    return centred / np.where(spread > 0, spread, np.float32(1.0))
+
+
 def top_k(scores: Float[np.ndarray, "n"], k: int) -> Int64[np.ndarray, "k"]:
     """Positions of the ``k`` largest scores, best first; equal scores keep position order.
 

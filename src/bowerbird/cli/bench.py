@@ -59,7 +59,8 @@ def next_item(
         typer.Option(help="Items with item_id and their words: title, description, category, brand, ..."),
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="loo (last event is test) or time (global time split).")
+        str,
+        typer.Option(help="loo (last event is test), time (global time split) or cold (items never met)."),
     ] = "loo",
     models: Models = NEXT_ITEM_MODELS,
     seeds: Seeds = 3,
@@ -74,9 +75,14 @@ def next_item(
         return
     from bowerbird.evaluation.bench.next_item import PROTOCOLS, run_next_item
 
-    _one_of(protocol, PROTOCOLS)
+    _one_of(protocol, (*PROTOCOLS, "cold"))
     plan = replace(_plan(models, seeds, tune=tune, refit=refit), effort=_effort(effort))
     interactions = _with_content(_read(events), items)
+    if protocol == "cold":
+        from bowerbird.evaluation.bench.cold_items import run_cold
+
+        show(run_cold(interactions, plan), json)
+        return
     show(run_next_item(interactions, plan, protocol), json)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
+from bowerbird.arrays import standardised
 from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.randomness import generator
@@ -28,7 +29,7 @@ from bowerbird.recommenders.item_knn import ItemKnn, ItemKnnSettings
 from bowerbird.recommenders.random_walk import RandomWalk, RandomWalkSettings
 from bowerbird.recommenders.recommender import FittedRecommender, Histories, Recommender
 
-__all__ = ["Blend", "BlendSettings", "FittedBlend", "plugin", "standardised"]
+__all__ = ["Blend", "BlendSettings", "FittedBlend", "plugin"]
 
 EASE_ITEMS = 30_000
 """EASE is left out above this many items: its inverse costs items^3, ten minutes of a core at this size."""
@@ -61,18 +62,6 @@ class FittedBlend:
         for name, part in self.parts.items():
             total += np.float32(self.weights[name]) * standardised(part.scores(histories))
         return total
-
-
-def standardised(scores: Float32[np.ndarray, "user item"]) -> Float32[np.ndarray, "user item"]:
-    """Each row minus its mean, divided by its standard deviation; a row of equal scores becomes 0.
-
-    Example:
-        >>> standardised(np.array([[1, 3], [2, 2]], dtype=np.float32)).tolist()
-        [[-1.0, 1.0], [0.0, 0.0]]
-    """
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    spread = np.sqrt(np.mean(centred * centred, axis=1, keepdims=True))
-    return centred / np.where(spread > 0, spread, np.float32(1.0))
 
 
 class Blend:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -15,7 +16,7 @@ from bowerbird.randomness import generator
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
 
-__all__ = ["JudgedUsers", "best_weights"]
+__all__ = ["JudgedUsers", "best_weights", "searched_weights"]
 
 K = 20
 """NDCG is cut here."""
@@ -98,21 +99,36 @@ def best_weights(
     Cost: ``parts * steps * rounds`` rankings of a few hundred items for each person.
     """
     near = _near_top(list(scores.values()), judged)
-    single = [near.ndcg(weights) for weights in np.eye(len(scores), dtype=np.float32)]
-    weights = np.eye(len(scores), dtype=np.float32)[int(np.argmax(single))]
-    best = max(single)
+    weights = searched_weights(near.ndcg, len(scores))
+    return dict(zip(scores, (weights / weights.sum()).tolist(), strict=True))
+
+
+def searched_weights(
+    value_of: Callable[[Float32[np.ndarray, " part"]], float], parts: int
+) -> Float32[np.ndarray, " part"]:
+    """Weights by coordinate search, from the best single part on; a weight moves only when the value rises.
+
+    Args:
+        value_of: what a vector of weights is worth.
+        parts: how many weights.
+
+    Example:
+        >>> searched_weights(lambda w: -abs(w[0] - 1.0) - abs(w[1] - 0.5), 2).tolist()
+        [1.0, 0.5]
+    """
+    singles = [value_of(weights) for weights in np.eye(parts, dtype=np.float32)]
+    weights, best = np.eye(parts, dtype=np.float32)[int(np.argmax(singles))], max(singles)
     for _ in range(ROUNDS):
         before = best
-        for part in range(len(scores)):
-            for step in STEPS:
-                tried = weights.copy()
-                tried[part] = step
-                value = near.ndcg(tried) if tried.any() else -np.inf
-                if value > best:
-                    weights, best = tried, value
+        for part, step in product(range(parts), STEPS):
+            tried = weights.copy()
+            tried[part] = step
+            value = value_of(tried) if tried.any() else -np.inf
+            if value > best:
+                weights, best = tried, value
         if best == before:
             break
-    return dict(zip(scores, (weights / weights.sum()).tolist(), strict=True))
+    return weights
 
 
 @dataclass(frozen=True, eq=False)

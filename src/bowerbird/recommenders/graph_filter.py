@@ -67,10 +67,10 @@ class GraphFilter:
         self.settings = settings or GraphFilterSettings()
 
     def variants(self) -> Sequence[GraphFilter]:
-        """Three widths and three weights of the ideal filter."""
+        """Two widths and three weights of the ideal filter."""
         return [
             GraphFilter(GraphFilterSettings(dim=dim, ideal_weight=weight))
-            for dim, weight in product((64, 128, 256), (0.1, 0.3, 1.0))
+            for dim, weight in product((128, 256), (0.1, 0.3, 1.0))
         ]
 
     def fit(self, train: Interactions, seed: int) -> FittedGraphFilter:

@@ -18,7 +18,7 @@ from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import FittedRecommender, Recommender, recommender
 from bowerbird.telemetry import SILENT, Progress
 
-__all__ = ["BenchPlan", "Measurement", "chosen_models", "fitted_row", "fitted_rows"]
+__all__ = ["BenchPlan", "Measurement", "chosen_models", "estimates", "fitted_row", "fitted_rows"]
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def fitted_rows(
     return [
         BenchRow(
             label,
-            _estimates(runs[label], plan.seeds // seeds),
+            estimates(runs[label], plan.seeds // seeds),
             cpu_seconds=float(np.mean(cpu_s[label])),
             peak_mb=peak_mb,
             settings=settings,
@@ -156,14 +156,21 @@ def fitted_rows(
     ]
 
 
-def _estimates(runs: Sequence[Measurement], copies: int) -> dict[str, Estimate]:
-    estimates = {}
+def estimates(runs: Sequence[Measurement], copies: int = 1) -> dict[str, Estimate]:
+    """The measurements of one row's seeds as estimates.
+
+    Args:
+        runs: one for each seed; where seeds ask different users, only the first gives standard errors.
+        copies: a run without randomness stands for so many seeds.
+    """
+    found = {}
     for name in runs[0].per_user:
         values = [run.per_user[name] for run in runs]
         seeds = tuple(float(value.mean()) for value in values) * copies
         # users' own luck, with the seeds' luck averaged out
-        users = np.mean(values, axis=0)
-        estimates[name] = Estimate(seeds, standard_error(users) if users.size > 1 else None)
+        same = all(value.size == values[0].size for value in values)
+        users = np.mean(values, axis=0) if same else values[0]
+        found[name] = Estimate(seeds, standard_error(users) if users.size > 1 else None)
     for name in runs[0].overall:
-        estimates[name] = Estimate(tuple(run.overall[name] for run in runs) * copies)
-    return estimates
+        found[name] = Estimate(tuple(run.overall[name] for run in runs) * copies)
+    return found
