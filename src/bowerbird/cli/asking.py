@@ -61,6 +61,13 @@ def related(
 def search(
     query: Annotated[str | None, typer.Argument(help="Words.")] = None,
     image: Image = None,
+    without: Annotated[
+        str | None, typer.Option("--not", help="Words for what is not wanted, e.g. short sleeves.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="A condition, e.g. category=home, price<=50, colour=red. Repeatable."),
+    ] = None,
     user: User = None,
     n: Length = None,
     as_of: AsOf = None,
@@ -70,9 +77,23 @@ def search(
 ) -> None:
     """What answers these words, this picture, or both.
 
-    Example: bowerbird ask search "red flowers" --image photo.jpg
+    Example: bowerbird ask search "red flowers" --image photo.jpg --not roses
     """
-    _ask("search", workspace, as_json, explain, query=query, image=image, user=user, n=n, as_of=as_of)
+    from bowerbird.records.request import Wish
+
+    wish = Wish(without=without, only=tuple(only or ()))
+    _ask(
+        "search",
+        workspace,
+        as_json,
+        explain,
+        query=query,
+        image=image,
+        user=user,
+        n=n,
+        as_of=as_of,
+        wish=wish,
+    )
 
 
 @app.command("shopping")

@@ -131,6 +131,12 @@ class Release:
             raise NotFoundError(f"item {item_id!r} is not in the catalogue; {hint}")
         return row
 
+    def having_all(self, text: str) -> Bool[np.ndarray, "item"]:
+        """Items whose words hold all of a text's; none where no item has words."""
+        if self.lexical is None:
+            return np.zeros(len(self.items), dtype=bool)
+        return self.lexical.having_all(text)
+
     @cached_property
     def _newest_created(self) -> int:
         return int(self.created_at.max()) if len(self.created_at) else 0

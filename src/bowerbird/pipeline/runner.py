@@ -15,6 +15,7 @@ from bowerbird import plugins
 from bowerbird.arrays import top_k
 from bowerbird.clock import format_time
 from bowerbird.errors import InputError, NotReadyError
+from bowerbird.pipeline.conditions import meeting
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.settings import SurfaceSettings
 from bowerbird.pipeline.understanding import understood
@@ -159,6 +160,8 @@ class Pipeline:
 
     def _found(self, context: Context, trace: Trace) -> Candidates:
         allowed = self.release.eligible(self.settings.eligible, context.as_of)
+        if context.request.only:
+            allowed = allowed & meeting(self.release.items, context.request.only)
         found = []
         for source, quota in self._sources:
             one = source.find(context, quota, allowed)
@@ -248,6 +251,9 @@ class Pipeline:
             notes.append(
                 f"{self.name}: no item has a price, so every item with a picture is taken for a product"
             )
+        if request.query and release.lexical is not None:
+            read = release.lexical.corrections(request.query)
+            notes += [f"{word!r} is in no item and was read as {other!r}" for word, other in read.items()]
         for space, given in (("text", request.query), ("image", request.image)):
             if given is not None and space not in context.query_vectors:
                 kind = "words" if space == "text" and release.lexical is None else space
@@ -283,6 +289,8 @@ def request_fingerprint(request: Request, version: str) -> str:
         request.user_id,
         request.item_id,
         request.query,
+        request.without,
+        request.only,
         request.n,
     )
     image = hashlib.blake2b(request.image or b"", digest_size=8).hexdigest()

@@ -22,7 +22,7 @@ def understood(release: Release, request: Request) -> Context:
         InputError: the request's picture cannot be read.
     """
     anchor = release.item_row(request.item_id) if request.item_id is not None else -1
-    encoded = release.queries.encode(request.query, request.image)
+    encoded = release.queries.encode(request.query, request.image, request.without)
     user_row = int(release.people.rows([request.user_id])[0]) if request.user_id is not None else -1
     return person_context(
         release, request, user_row, anchor_row=anchor, query_vectors=encoded, with_interests=True

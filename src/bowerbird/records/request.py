@@ -17,6 +17,21 @@ MAX_QUERY_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What an answer must not be, and must be."""
+
+    exclude: tuple[str, ...] = ()
+    """Item ids not to show."""
+    without: str | None = None
+    """Words for what is not wanted."""
+    only: tuple[str, ...] = ()
+    """Conditions every item must meet, e.g. ``category=home/kitchen`` or ``price<=50``."""
+
+
+ANYTHING = Wish()
+
+
+@dataclass(frozen=True)
 class Request:
     """One question to a surface.
 
@@ -31,6 +46,10 @@ class Request:
     item_id: str | None = None
     query: str | None = None
     image: bytes | None = None
+    without: str | None = None
+    """Words for what is not wanted."""
+    only: tuple[str, ...] = ()
+    """Conditions every item must meet, e.g. ``category=home/kitchen`` or ``price<=50``."""
     n: int = 25
     seed: int = 0
     exclude: tuple[str, ...] = ()
@@ -41,10 +60,11 @@ class Request:
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MAX_SLATE:
             raise InputError(f"n = {self.n}: a slate has 1 to {MAX_SLATE} items")
-        if self.query is not None and len(self.query) > MAX_QUERY_CHARACTERS:
-            raise InputError(
-                f"query has {len(self.query):,} characters; at most {MAX_QUERY_CHARACTERS:,} are read, shorten it"
-            )
+        for name, text in (("query", self.query), ("without", self.without)):
+            if text is not None and len(text) > MAX_QUERY_CHARACTERS:
+                raise InputError(
+                    f"{name} has {len(text):,} characters; at most {MAX_QUERY_CHARACTERS:,} are read, shorten it"
+                )
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,19 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 import bm25s
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
+
+from bowerbird.retrieval.spelling import Speller
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _PLURAL_MIN = 4
+MOST_CORRECTED = 8
+"""Strange words of one query that are looked up: a pasted page is no search."""
 
 
 def words(text: str) -> list[str]:
@@ -62,11 +67,35 @@ class LexicalIndex:
         return cls(index, vocabulary, len(corpus))
 
     def scores(self, text: str) -> Float32[np.ndarray, "item"]:
-        """BM25 of every item for the words of a text; zero where no word is shared."""
-        ids = [self._vocabulary[word] for word in words(text) if word in self._vocabulary]
+        """BM25 of every item for the words of a text; zero where no word is shared.
+
+        A word no item has is read as the known word one slip away, where there is one.
+        """
+        read = self.corrections(text)
+        known = (self._vocabulary.get(read.get(word, word)) for word in words(text))
+        ids = [one for one in known if one is not None]
         if not ids:
             return np.zeros(self._n_items, dtype=np.float32)
         return np.asarray(self._index.get_scores_from_ids(ids), dtype=np.float32)
+
+    def corrections(self, text: str) -> dict[str, str]:
+        """Words of a text that no item has, with what each is read as."""
+        strange = [word for word in dict.fromkeys(words(text)) if word not in self._vocabulary]
+        found = {word: self._speller.read_as(word) for word in strange[:MOST_CORRECTED]}
+        return {word: other for word, other in found.items() if other is not None}
+
+    def having_all(self, text: str) -> Bool[np.ndarray, "item"]:
+        """Items that have every known word of a text; none where no word is known."""
+        known = {self._vocabulary[word] for word in words(text) if word in self._vocabulary}
+        having = np.full(self._n_items, bool(known))
+        for one in known:
+            having &= np.asarray(self._index.get_scores_from_ids([one])) > 0
+        return having
+
+    @cached_property
+    def _speller(self) -> Speller:
+        """Made at the first strange word; words have no counts here, so the longer-known comes first."""
+        return Speller(dict.fromkeys(self._vocabulary, 1))
 
     def save(self, directory: Path) -> None:
         """Write the index as plain arrays and JSON."""

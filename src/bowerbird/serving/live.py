@@ -135,6 +135,8 @@ class LiveWorkspace:
                 item_id=question.item,
                 query=question.query,
                 image=image if image is not None else question.picture(),
+                without=question.without,
+                only=tuple(question.only),
                 n=question.n or pipeline.settings.n,
                 seed=question.seed,
                 exclude=tuple(question.exclude),

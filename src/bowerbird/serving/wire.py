@@ -54,6 +54,10 @@ class Question(BaseModel):
     """Words."""
     image: str | None = None
     """A picture's bytes in base64; never a path or an address."""
+    without: Annotated[str, Field(max_length=MAX_QUERY_CHARACTERS)] | None = None
+    """Words for what is not wanted."""
+    only: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=20)] = []
+    """Conditions every item must meet: ``category=home/kitchen``, ``price<=50``, ``colour=red``."""
     n: Annotated[int, Field(ge=1, le=MAX_SLATE)] | None = None
     """How many items; the surface's own number when absent."""
     exclude: Annotated[list[Id], Field(max_length=10_000)] = []
@@ -67,7 +71,7 @@ class Question(BaseModel):
     explain: bool = False
     """Whether to add what was dropped and what each stage did."""
 
-    @field_validator("query", "user", "item")
+    @field_validator("query", "without", "user", "item")
     @classmethod
     def _encodable(cls, text: str | None) -> str | None:
         if text is not None:

@@ -36,6 +36,10 @@ class ItemFacts(Protocol):
         """Item id to row."""
         ...
 
+    def having_all(self, text: str) -> Bool[np.ndarray, "item"]:
+        """Items whose words hold all of a text's."""
+        ...
+
 
 @runtime_checkable
 class Filter(Protocol):
@@ -63,6 +67,14 @@ def seen(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.
 def hidden(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
     """The person asked not to see the item (or a near-duplicate of it)."""
     return _same_picture(candidates.rows, context.hidden, facts)
+
+
+def unwanted(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The item's words hold all the words the request does not want."""
+    words = (context.request.without or "").strip()
+    if not words:
+        return np.zeros(len(candidates), dtype=bool)
+    return facts.having_all(words)[candidates.rows]
 
 
 def fatigued(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
@@ -108,6 +120,7 @@ REASONS = {
     "excluded": "the caller excluded it",
     "seen": "already saved, bought or rated",
     "hidden": "the person hid it",
+    "unwanted": "its words are what was not wanted",
     "fatigued": f"shown {FATIGUE_IMPRESSIONS} times lately without a response",
     "near_duplicate_of_anchor": "near-duplicate of the item asked about",
     "near_duplicate_in_slate": "near-duplicate of a better candidate",

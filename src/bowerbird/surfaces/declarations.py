@@ -50,7 +50,7 @@ DECLARATIONS: dict[str, dict[str, Any]] = {
             "by_picture": {"quota": 150, "weight": 1.0},
             "composed": {"quota": 150, "weight": 0.5},
         },
-        "filters": ["excluded", "hidden", "near_duplicate_in_slate"],
+        "filters": ["excluded", "hidden", "unwanted", "near_duplicate_in_slate"],
         "value": {"retrieval": 1.0, "save": 0.2},
         "diversity": {"method": "none"},
         "needs": ["query", "image"],

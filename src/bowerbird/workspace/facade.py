@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.evaluation.outcome import Evaluation
 from bowerbird.records.portrait import ItemPortrait
-from bowerbird.records.request import Request
+from bowerbird.records.request import ANYTHING, Request, Wish
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
 from bowerbird.stores.atomic import write_atomically
@@ -202,7 +202,7 @@ class Workspace:
         image: bytes | None = None,
         n: int | None = None,
         as_of: int | None = None,
-        exclude: Sequence[str] = (),
+        wish: Wish = ANYTHING,
     ) -> Slate:
         """The slate of an item surface.
 
@@ -214,7 +214,7 @@ class Workspace:
             image: a picture's bytes.
             n: slate length; the surface's own when None.
             as_of: microseconds UTC; the build's time when None.
-            exclude: item ids not to show.
+            wish: what the answer must not be, and must be.
 
         Raises:
             NotFoundError: the surface or item is not known.
@@ -230,7 +230,9 @@ class Workspace:
             query=query,
             image=image,
             n=pipeline.settings.n if n is None else n,
-            exclude=tuple(exclude),
+            exclude=wish.exclude,
+            without=wish.without,
+            only=wish.only,
         )
         return self.answers.answer(request)
 

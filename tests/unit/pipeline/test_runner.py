@@ -134,12 +134,25 @@ def test_a_question_has_one_fingerprint_and_every_part_of_it_counts(small):
         replace(base, n=3),
         replace(base, query="x"),
         replace(base, image=b"x"),
+        replace(base, without="x"),
+        replace(base, only=("price<=1",)),
         replace(base, seed=1),
         replace(base, exclude=("i0",)),
         replace(base, as_of=base.as_of + 1),
     ]
     marks = {request_fingerprint(one, "1") for one in [base, *others]} | {request_fingerprint(base, "2")}
     assert len(marks) == len(others) + 2
+
+
+def test_a_search_reads_a_slip_says_so_and_holds_to_conditions(small):
+    words = surface(sources={"lexical": {}}, filters=("unwanted",), eligible="all", needs=("query",))
+    pipeline = Pipeline("search", words, small)
+    slate = pipeline.answer(ask(small, query="blue lmap"))
+    assert slate.item_ids[0] == "i2"
+    assert any("'lmap' is in no item and was read as 'lamp'" in note for note in slate.notes)
+    red = pipeline.answer(ask(small, query="red cup", only=("price<=10",), without="sale"))
+    assert red.item_ids == ("i0",)
+    assert [drop.stage for drop in red.dropped] == ["unwanted"]
 
 
 def test_a_request_that_has_an_id_keeps_it(small):

@@ -21,14 +21,18 @@ class Facts:
     duplicate_of: np.ndarray
     row_of: dict[str, int]
 
+    def having_all(self, text: str) -> np.ndarray:
+        """Items 1 and 7 have sleeves."""
+        return np.isin(np.arange(10), [1, 7]) & (text == "short sleeves")
+
 
 FACTS = Facts(np.array([0, 1, 2, 3, 4, 5, 6, 7, 2, 9], np.int32), {f"i{row}": row for row in range(10)})
 ALL = blended([Found.of("s", np.arange(10), np.linspace(1, 0.1, 10))])
 
 
 def _context(**known: object) -> Context:
-    exclude = known.pop("exclude", ())
-    return Context(Request("homefeed", as_of=1000, exclude=exclude), **known)  # type: ignore[arg-type]
+    asked = {name: known.pop(name) for name in ("exclude", "without") if name in known}
+    return Context(Request("homefeed", as_of=1000, **asked), **known)  # type: ignore[arg-type]
 
 
 def _history(*steps: tuple[int, str]) -> History:
@@ -44,6 +48,12 @@ def _gone(mask: np.ndarray) -> list[int]:
 def test_what_the_caller_excludes_and_the_anchor_go() -> None:
     context = _context(exclude=("i3", "not here"), anchor_row=5)
     assert _gone(filters.excluded(context, ALL, FACTS)) == [3, 5]
+
+
+def test_items_whose_words_are_what_is_not_wanted_go() -> None:
+    assert _gone(filters.unwanted(_context(without="short sleeves"), ALL, FACTS)) == [1, 7]
+    assert _gone(filters.unwanted(_context(without="  "), ALL, FACTS)) == []
+    assert _gone(filters.unwanted(_context(), ALL, FACTS)) == []
 
 
 def test_saved_items_go_with_their_near_duplicates_and_closeups_stay() -> None:
