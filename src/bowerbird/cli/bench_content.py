@@ -106,3 +106,35 @@ def knn(
 
     names = [name.strip() for name in columns.split(",") if name.strip()]
     show(run_knn(images, labels, names, seed, progress=BarProgress()), json)
+
+
+@app.command(
+    "search",
+    epilog="Example: bowerbird bench search --items products.csv --queries queries.csv --labels labels.csv",
+)
+def search(
+    items: Annotated[Path | None, typer.Option(help="A table with id, title and other words.")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(help="A table with query_id and query; absent where labels hold the words.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Graded pairs, or sessions with query, item, rank and clicked.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=100, help="Time a drawn catalogue of this many items instead.")
+    ] = None,
+    seeds: Seeds = 3,
+    json: Json = None,
+) -> None:
+    """Words find items: BM25, dense, reciprocal rank fusion, learned fusion; quality and time."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.evaluation.bench import search as task
+
+    plan = task.SearchPlan(seeds, progress=BarProgress())
+    if size is not None:
+        drawn = task.drawn_catalogue(size), task.drawn_vectors(size, task.TIMED_DIM)
+        show(task.measured_search(drawn[0], plan, drawn[1]), json)
+        return
+    if items is None or labels is None:
+        raise typer.BadParameter("missing; expected --items and --labels, or --size", param_hint="--items")
+    show(task.run_search(items, queries, labels, plan), json)
