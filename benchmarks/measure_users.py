@@ -1,0 +1,103 @@
+"""Measures the numbers about people and writes them into docs/numbers-users.md.
+
+Example::
+
+    make numbers-users                                          # everything; hours on two cores
+    python benchmarks/measure_users.py --only beauty,retail     # some parts again
+    python benchmarks/measure_users.py --render                 # only write the page from numbers/users/
+
+Each part is one ``bowerbird bench`` command in a process of its own. Parts on public data sets need them in
+the folder that BOWERBIRD_DATA names, else in ``../shared/data``; a part whose data is absent says so and
+keeps its last result. A part is one entry of :data:`PARTS`; ``{data}`` stands for that folder, ``{out}`` for
+the folder of results.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import typer
+from bench_page import ROOT, Page, Part, data_folder
+
+OUT = ROOT / "numbers" / "users"
+NEIGHBOURS = "seqknn,ease,ease-recency,itemknn-recency,pop"
+NEXT_ITEM = ("hr@10", "ndcg@10")
+BEAUTY = ("--events", "{data}/amazon2014_seq/beauty_sequences.parquet")
+
+
+def _next_item(*arguments: str, models: str, seeds: int) -> tuple[str, ...]:
+    return ("next-item", "--models", models, "--seeds", str(seeds), *arguments)
+
+
+PARTS = (
+    Part(
+        "beauty",
+        "Amazon Beauty, next item, ids only: leave-one-out, full ranking, seen out, train only",
+        _next_item(*BEAUTY, models=f"ours,sasrec,{NEIGHBOURS}", seeds=5),
+        NEXT_ITEM,
+    ),
+    Part(
+        "beauty-items",
+        "The same, ours also reads titles and attributes",
+        _next_item(
+            *BEAUTY, "--items", "{data}/amazon2014_seq/beauty_items.parquet", models="ours,seqknn", seeds=5
+        ),
+        NEXT_ITEM,
+    ),
+    Part(
+        "ml-100k",
+        "MovieLens-100K, next item: leave-one-out, full ranking, seen out, train only",
+        _next_item(
+            "--events", "{data}/ml_100k/interactions.parquet", models=f"ours,sasrec,{NEIGHBOURS}", seeds=5
+        ),
+        NEXT_ITEM,
+    ),
+    Part(
+        "ml-1m",
+        "MovieLens-1M (99.4 % copy), next item: leave-one-out, full ranking, seen out, train only",
+        _next_item("--events", "{data}/ml_1m/sequences.parquet", models=f"ours,{NEIGHBOURS}", seeds=2),
+        NEXT_ITEM,
+    ),
+    Part(
+        "retail",
+        "Online Retail, next item: global time split, both target rules, seen kept, train only",
+        _next_item(
+            "--protocol", "time", "--events", "{out}/retail.parquet", models=f"ours,{NEIGHBOURS}", seeds=5
+        ),
+        NEXT_ITEM,
+    ),
+)
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Parts by comma; all when empty.")] = "",
+    render: Annotated[bool, typer.Option("--render", help="Measure nothing, only write the page.")] = False,
+) -> None:
+    """Measure the numbers about people."""
+    if not render and (not only or "retail" in only):
+        _retail_events(data_folder() / "online_retail" / "transactions.parquet")
+    Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(only, render=render)
+
+
+def _retail_events(transactions: Path) -> None:
+    """Sales to known customers in the standard columns; cancellations are left out."""
+    if not transactions.exists():
+        return
+    table = pq.read_table(transactions, columns=["invoice", "stock_code", "customer_id", "ts"])
+    sold = pc.and_(pc.is_valid(table["customer_id"]), pc.invert(pc.starts_with(table["invoice"], "C")))
+    kept = table.filter(sold)
+    events = {
+        "user_id": kept["customer_id"].cast(pa.int64()),
+        "item_id": kept["stock_code"],
+        "at": kept["ts"],
+    }
+    OUT.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(events), OUT / "retail.parquet")
+
+
+if __name__ == "__main__":
+    typer.run(main)

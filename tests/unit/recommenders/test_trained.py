@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bowerbird.errors import InputError, MissingDependencyError
+from bowerbird.recommenders import ours, sasrec, sequence_model
+from bowerbird.recommenders.guidance import Guidance, HeldOut, held_out
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.item_content import content_vectors
+from bowerbird.recommenders.mixture import SITUATIONS, fitted_mixture, situations
+from bowerbird.recommenders.recommender import Histories
+
+ITEMS = 30
+
+
+def _walks(users: int, length: int = 10, seed: int = 0) -> Interactions:
+    """Everybody walks forwards through the items from somewhere."""
+    starts = np.random.default_rng(seed).integers(0, ITEMS, users)
+    items = (starts[:, None] + np.arange(length)) % ITEMS
+    return Interactions.from_table(
+        pa.table(
+            {
+                "user_id": np.repeat(np.arange(users), length),
+                "item_id": items.ravel(),
+                "pos": np.tile(np.arange(length), users),
+            }
+        )
+    )
+
+
+def _histories(*items: list[int]) -> Histories:
+    return Histories(
+        np.repeat(np.arange(len(items), dtype=np.int32), [len(one) for one in items]),
+        np.array([item for one in items for item in one], dtype=np.int32),
+        len(items),
+        ITEMS,
+    )
+
+
+@pytest.fixture
+def one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence_model, "EPOCHS", {"quick": 2, "standard": 2, "thorough": 2})
+    monkeypatch.setattr(sequence_model, "UPDATES_PER_EPOCH", 8)
+
+
+class FixedScores:
+    """Scores that do not depend on the history."""
+
+    def __init__(self, best: int) -> None:
+        self.best = best
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        found = np.zeros((histories.users_total, ITEMS), dtype=np.float32)
+        found[:, self.best] = 1.0
+        return found
+
+
+@pytest.mark.parametrize("model", [ours.plugin(), sasrec.sampled(), sasrec.full()])
+def test_odd_histories_are_answered_and_the_same_alone_as_together(model, one_epoch) -> None:
+    fitted = model.fit(_walks(250), seed=0)
+    odd = [[], [3], [5] * 4, list(range(20)), (np.arange(20_000) % ITEMS).tolist()]
+    together = fitted.scores(_histories(*odd))
+    assert np.isfinite(together).all()
+    for row, one in enumerate(odd):
+        assert np.allclose(fitted.scores(_histories(one))[0], together[row], atol=1e-3)
+
+
+def test_the_seed_decides(one_epoch) -> None:
+    walks, asked = _walks(250), _histories([1, 2, 3])
+    first, again, other = (sasrec.sampled().fit(walks, seed).scores(asked) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_data_too_small_to_train_on_uses_neighbours_and_says_so() -> None:
+    fitted = ours.plugin().fit(_walks(20), seed=0)
+    assert "too few to train an encoder on" in fitted.chosen["encoder"]
+    assert fitted.scores(_histories([4, 5, 6]))[0].argmax() == 7
+
+
+def test_nobody_with_three_events_still_gets_an_answer() -> None:
+    fitted = ours.plugin().fit(_walks(400, length=2), seed=0)
+    assert "nobody has three events" in fitted.chosen["weights"]
+    assert np.isfinite(fitted.scores(_histories([4]))).all()
+
+
+def test_one_user_with_half_of_all_events_trains(one_epoch) -> None:
+    walks = _walks(200)
+    heavy = Interactions.from_table(
+        pa.table(
+            {
+                "user_id": np.concatenate([walks.users, np.full(len(walks), 999)]),
+                "item_id": np.concatenate([walks.items, np.arange(len(walks)) % ITEMS]),
+            }
+        )
+    )
+    assert np.isfinite(ours.plugin().fit(heavy, seed=0).scores(_histories([1, 2]))).all()
+
+
+def test_a_cold_item_is_scored_by_its_words(one_epoch) -> None:
+    walks = _walks(250)
+    content = np.random.default_rng(0).standard_normal((ITEMS, 8)).astype(np.float32)
+    from dataclasses import replace
+
+    fitted = ours.plugin().fit(replace(walks, content=content), seed=0)
+    vectors = fitted.mixture.models["encoder"].item_vectors()
+    assert np.isfinite(vectors).all()
+
+
+def test_validation_is_asked_for_but_never_learnt_from() -> None:
+    walks = _walks(60)
+    train, valid = walks.where(walks.ages() > 0), walks.where(walks.ages() == 0)
+    learnt, cases = held_out(train, Guidance(valid), seed=0)
+    assert learnt is train
+    assert cases is not None
+    assert sorted(cases.target.tolist()) == sorted(valid.items.tolist())
+    assert np.bincount(cases.histories.users).tolist() == [9] * 60
+
+
+def test_without_a_validation_part_some_last_events_are_held_back() -> None:
+    walks = _walks(60)
+    learnt, cases = held_out(walks, Guidance(), seed=0)
+    assert cases is not None
+    assert len(learnt) + cases.target.size == len(walks)
+
+
+def test_the_moment_of_the_question_is_the_split_or_the_event_before() -> None:
+    at = np.array([10, 20, 30, 40]) * 1_000_000
+    events = Interactions.from_table(pa.table({"user_id": [1] * 4, "item_id": [0, 1, 2, 3], "at": at}))
+    later = events.at >= 30_000_000
+    _, cases = held_out(events.where(~later), Guidance(events.where(later), valid_from=25_000_000), seed=0)
+    assert sorted(cases.histories.asked_at.tolist()) == [25_000_000, 30_000_000]
+
+
+def test_a_mixture_is_never_worse_on_validation_than_its_best_model() -> None:
+    target = np.array([7] * 30 + [3] * 10, dtype=np.int32)
+    cases = HeldOut(_histories(*[[1]] * 40), target, seen_out=False)
+    models = {"right": FixedScores(7), "half": FixedScores(3), "wrong": FixedScores(9)}
+    mixture = fitted_mixture(models, frozenset(), cases)
+    best = max(cases.ndcg(model).mean() for model in models.values())
+    assert cases.ndcg(mixture).mean() >= best
+    assert mixture.scores(_histories([1]))[0].argmax() == 7
+
+
+def test_situations_tell_short_long_and_long_ago_apart() -> None:
+    hour = 3_600_000_000
+    histories = Histories(
+        np.array([0] * 2 + [1] * 12 + [2] * 2, dtype=np.int32),
+        np.zeros(16, dtype=np.int32),
+        4,
+        ITEMS,
+        np.zeros(16, dtype=np.int64),
+        np.array([0, 0, 2 * hour, 0]),
+    )
+    found = [SITUATIONS[row] for row in situations(histories)[:3]]
+    assert found == ["short history", "long history", "long ago"]
+
+
+def test_content_is_read_from_words_and_labels_of_any_columns() -> None:
+    items = pa.table(
+        {
+            "item_id": [1, 2, 3, 4, 9],
+            "title": ["red lipstick", "crimson lipstick", "garden hose", None, "unknown"],
+            "tags": [["a"], ["a"], ["b"], ["a", "b"], []],
+            "image_url": ["x", "y", "z", "u", "v"],
+        }
+    )
+    found = content_vectors(items, np.array(["3", "1", "2", "77"]))
+    assert not found[3].any()
+    assert found[1] @ found[2] > found[1] @ found[0]
+
+
+def test_items_of_another_shop_are_refused() -> None:
+    with pytest.raises(InputError, match="none of the 1 item_ids is among the 2 of the events"):
+        content_vectors(pa.table({"item_id": ["q"], "title": ["x"]}), np.array(["1", "2"]))
+    with pytest.raises(InputError, match="no column 'item_id'; found title"):
+        content_vectors(pa.table({"title": ["x"]}), np.array(["1"]))
+
+
+def test_training_without_torch_says_what_to_install(monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingDependencyError, match=r"sasrec: training needs torch.*bowerbird\[train\]"):
+        sasrec.sampled().fit(_walks(20), seed=0)
