@@ -7,8 +7,10 @@ import typer
 from bowerbird.cli import (
     asking,
     bench_content,  # noqa: F401 - registers its tasks
+    bench_users,  # noqa: F401 - registers its tasks
     building,
     importing,
+    people,
     serving,
     worlds,
 )
@@ -32,6 +34,7 @@ app.command("forget")(building.forget)
 app.command("evaluate")(worlds.evaluate)
 app.command("serve")(serving.serve)
 app.command("consume")(serving.consume)
+app.command("mute")(people.mute)
 app.command("signals")(building.signals)
 app.command("plugins")(building.plugins)
 app.command("version")(building.version)

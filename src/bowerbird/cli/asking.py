@@ -186,6 +186,52 @@ def item(
         show_portrait(portrait, space.answers.release)
 
 
+@app.command("user")
+def user_understanding(
+    user_id: Annotated[str, typer.Argument(help="Who.")],
+    as_of: AsOf = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All that is understood of a person: interests with evidence, state, people alike, a timeline.
+
+    Example: bowerbird ask user u17
+    """
+    from bowerbird.cli.display import print_json
+    from bowerbird.cli.people import show_person
+
+    space = opened(workspace)
+    portrait = space.understanding(user_id, time_or_none(as_of))
+    if as_json:
+        print_json(portrait)
+    else:
+        show_person(portrait, space.answers.release)
+
+
+@app.command("audience")
+def audience(
+    seeds: Annotated[
+        Path,
+        typer.Option("--seeds", help="The list: a table with user_id, or a text file with an id a line."),
+    ],
+    n: Annotated[int, typer.Option("--n", min=1, help="Most people to find.")] = 1000,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who is most like the people of a list.
+
+    Example: bowerbird ask audience --seeds buyers.csv --n 1000
+    """
+    from bowerbird.cli.display import print_json
+    from bowerbird.cli.people import listed, show_audience
+
+    found = opened(workspace).audience(listed(seeds), n)
+    if as_json:
+        print_json(found)
+    else:
+        show_audience(found)
+
+
 def _ask(
     surface: str,
     workspace: Path | None,

@@ -27,8 +27,11 @@ from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.signals.sequences import OnlineSequence, Sequences
+from bowerbird.stores.preferences import Preferences
 
 UNKNOWN_TIME = np.iinfo(np.int64).min
+LEAST_ABOUT = 0.5
+"""Score from which an item without category counts as being about an interest."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Release:
     )
     """Who was sent a notification, and when: impressions on the ``growth`` surface."""
     logical_time: bool = False
+    preferences: Preferences | None = None
+    """What people said about their own interests; None where nobody can say anything."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""
     memory: PersonMemory = field(default_factory=PersonMemory, repr=False, compare=False)
@@ -116,6 +121,27 @@ class Release:
     def price(self) -> np.ndarray:
         """Prices; NaN where an item has none."""
         return self.items.table.column("price").to_numpy().astype(np.float64)
+
+    def under(self, interest: str) -> Bool[np.ndarray, "item"]:
+        """Items under an interest: their category is the path or below it, or they are thought to be about it.
+
+        Nothing is under a path nobody knows.
+        """
+        mask = self._under.get(interest)
+        if mask is None:
+            paths = self.category_paths
+            below = [code for code, path in enumerate(paths) if f"{path}/".startswith(f"{interest}/")]
+            mask = np.isin(self.categories, below)
+            if self.interests is not None and interest in self.interests.node_paths:
+                node = self.interests.node_paths.index(interest)
+                own = (self.interests.nodes == node) & (self.interests.scores >= LEAST_ABOUT)
+                mask[self.interests.rows[own]] = True
+            self._under[interest] = mask
+        return mask
+
+    @cached_property
+    def _under(self) -> dict[str, Bool[np.ndarray, "item"]]:
+        return {}
 
     def item_row(self, item_id: str) -> int:
         """Row of an item.

@@ -160,8 +160,13 @@ class Pipeline:
 
     def _found(self, context: Context, trace: Trace) -> Candidates:
         allowed = self.release.eligible(self.settings.eligible, context.as_of)
-        if context.request.only:
-            allowed = allowed & meeting(self.release.items, context.request.only)
+        request = context.request
+        if request.only:
+            allowed = allowed & meeting(self.release.items, request.only)
+        asked = request.query is not None or request.item_id is not None or request.image is not None
+        if context.refused is not None and not asked:  # who asks for it by name gets it all the same
+            before, allowed = int(allowed.sum()), allowed & ~context.refused
+            trace.done("interests refused", before, int(allowed.sum()), "muted or deleted by the person")
         found = []
         for source, quota in self._sources:
             one = source.find(context, quota, allowed)

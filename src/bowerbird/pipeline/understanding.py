@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bowerbird.pipeline.refusals import refused_items, without_deleted
 from bowerbird.pipeline.release import Release
 from bowerbird.records.history import History
 from bowerbird.records.request import Context, Interest, Request
@@ -53,6 +54,9 @@ def person_context(
         return Context(request, anchor_row=anchor_row, query_vectors=query_vectors)
     as_of, sequences = request.as_of, release.sequences
     history = sequences.history(user_row, as_of)
+    refusals = release.preferences.of(request.user_id) if release.preferences is not None else ()
+    refused = refused_items(release, history, refusals, as_of) if refusals else None
+    history = without_deleted(release, history, refusals, as_of) if refusals else history
     return Context(
         request,
         user_row=user_row,
@@ -61,6 +65,7 @@ def person_context(
         interests=_interests(release, user_row, history, as_of) if with_interests else (),
         shown=sequences.shown(user_row, as_of),
         hidden=sequences.hidden(user_row, as_of),
+        refused=refused,
         user_vectors=_vector(release, user_row, history, as_of)
         if with_interests
         else person_vector(release, history, as_of),

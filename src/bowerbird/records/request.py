@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Bool, Float32, Int32
 
 from bowerbird.errors import InputError
 from bowerbird.records.history import History
@@ -97,6 +97,8 @@ class Context:
     shown: Int32[np.ndarray, "shown"] = field(default_factory=lambda: np.empty(0, np.int32))
     """Item rows shown lately, oldest first, repeats kept."""
     hidden: Int32[np.ndarray, "hidden"] = field(default_factory=lambda: np.empty(0, np.int32))
+    refused: Bool[np.ndarray, "item"] | None = None
+    """True at items of interests the person muted or deleted; None when there are none."""
     user_vectors: Vectors | None = None
     """One row: the person's decayed mean in the item space."""
     query_vectors: Mapping[str, Vectors] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from bowerbird.serving.limits import BodyLimit, Crew, Intake, RateLimit, TokenBu
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.looking import looking_routes
 from bowerbird.serving.metrics import Measured, Telltale
+from bowerbird.serving.people import people_routes
 from bowerbird.serving.replies import json_reply
 from bowerbird.serving.settings import ServingSettings
 from bowerbird.serving.wire import EventBatch, EventsReply, described
@@ -90,6 +91,7 @@ def make_app(
     install_failures(app)
     app.add_exception_handler(BadJson, bad_json)
     app.include_router(asking_routes(live, kept, crew, settings.max_budget))
+    app.include_router(people_routes(live, crew))
     app.include_router(looking_routes(live, crew))
     _add_events(app, live, crew, telltale, settings)
     _add_operations(app, live, kept, crew, telltale)

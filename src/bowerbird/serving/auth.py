@@ -17,7 +17,7 @@ from bowerbird.serving.failures import reply_failure
 from bowerbird.stores.atomic import write_atomically
 
 SCOPES = ("read", "ingest", "admin")
-"""``read``: ask and look; ``ingest``: send events; ``admin``: metrics, reload and deleting, and everything else."""
+"""``read``: ask and look; ``ingest``: send events and what people say of their interests; ``admin``: metrics, reload and deleting, and everything else."""
 
 SHORTEST_KEY = 16
 """Characters a key must have at least."""
@@ -151,7 +151,8 @@ def needed_scope(path: str, method: str = "GET", open_folders: tuple[str, ...] =
         return None
     if path in _ADMIN or method == "DELETE":
         return "admin"
-    return "ingest" if path == "/v1/events" else "read"
+    says = path.startswith("/v1/users/") and path.rpartition("/")[0].endswith("/interests")
+    return "ingest" if path == "/v1/events" or says else "read"
 
 
 class Guard:

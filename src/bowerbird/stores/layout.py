@@ -73,6 +73,11 @@ class Layout:
         return self.root / "state"
 
     @property
+    def preferences(self) -> Path:
+        """What people said about their own interests, a SQLite file."""
+        return self.state / "preferences.sqlite"
+
+    @property
     def reports(self) -> Path:
         """Pages and tables for people: evaluation, rejected rows."""
         return self.root / "reports"

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bowerbird.errors import InputError, NotFoundError
+from bowerbird.errors import InputError, NotFoundError, did_you_mean
 from bowerbird.evaluation.outcome import Evaluation
+from bowerbird.records.person_portrait import PersonPortrait
 from bowerbird.records.portrait import ItemPortrait
 from bowerbird.records.request import ANYTHING, Request, Wish
 from bowerbird.records.signal import SignalCard
@@ -16,13 +17,16 @@ from bowerbird.records.slate import NotificationPlan, Slate
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.lock import workspace_lock
+from bowerbird.stores.preferences import Preferences, Refusal, Wish
 from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.audiences import FoundAudience, found_audience
 from bowerbird.workspace.build_record import record_build
 from bowerbird.workspace.forgetting import ForgetReport, forget, settled
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
 from bowerbird.workspace.loading import loaded_release
+from bowerbird.workspace.person_portraits import PersonPortraits
 from bowerbird.workspace.plan import StepResult, needed, run
 from bowerbird.workspace.portraits import Portraits
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
@@ -143,7 +147,7 @@ class Workspace:
             results = run(needed(steps, wanted, names), bench, bench.inputs(), live_card(bench), progress)
             record_build(self.layout, results)
             settled(self.layout)
-        for read in ("answers", "_portraits"):
+        for read in ("answers", "_portraits", "_people"):
             self.__dict__.pop(read, None)
         return results
 
@@ -252,6 +256,67 @@ class Workspace:
             NotReadyError: nothing was built yet.
         """
         return self._portraits.of(item_id, as_of)
+
+    @cached_property
+    def _people(self) -> PersonPortraits:
+        return PersonPortraits(self.workbench(), self.answers.release)
+
+    def understanding(self, user_id: str, as_of: int | None = None) -> PersonPortrait:
+        """All that is understood of a person: interests with evidence, state, people alike, timeline.
+
+        Args:
+            user_id: who.
+            as_of: events at or after it are not used, microseconds UTC; the build's time when None.
+
+        Raises:
+            NotFoundError: nobody has that id.
+            NotReadyError: nothing was built yet.
+        """
+        return self._people.of(user_id, as_of)
+
+    def refuse_interest(self, user_id: str, interest: str, wish: Wish | None) -> tuple[Refusal, ...]:
+        """Mute or delete one of a person's interests, or allow it again; the next slate obeys.
+
+        Args:
+            user_id: who.
+            interest: path of a category.
+            wish: ``mute``, ``delete``, or None to take either back.
+
+        Returns:
+            What the person refuses now.
+
+        Raises:
+            NotFoundError: nobody has that id.
+            InputError: no item is under the interest.
+        """
+        release = self.answers.release
+        release.people.row(user_id)
+        preferences = Preferences(self.layout.preferences)
+        if wish is None:
+            preferences.allow(user_id, interest)
+            return preferences.of(user_id)
+        if not release.under(interest).any():
+            near = (
+                did_you_mean(interest, release.category_paths)
+                if release.category_paths
+                else "no item has a category"
+            )
+            raise InputError(f"interest {interest!r}: no item is under it; {near[:200]}")
+        preferences.refuse(user_id, interest, wish, release.as_of - 1)
+        return preferences.of(user_id)
+
+    def audience(self, seeds: Sequence[str], n: int) -> FoundAudience:
+        """The people most like a list of people.
+
+        Args:
+            seeds: ids of the list; unknown ones are counted and left out.
+            n: most people to find, 1 or more.
+
+        Raises:
+            InputError: fewer than three seeds are known and have events.
+            NotReadyError: no vector of people is built.
+        """
+        return found_audience(self.workbench(), seeds, n)
 
     def plan_notifications(self, budget: int, as_of: int | None = None) -> NotificationPlan:
         """Growth's answer: whom to notify on a day, with what, within a budget.

@@ -19,6 +19,7 @@ from bowerbird.stores.event_log import SqliteEventLog
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.media import LocalMedia
 from bowerbird.stores.models import LocalModels
+from bowerbird.stores.preferences import Preferences
 from bowerbird.stores.signals import LocalSignals
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.workspace.content_steps import item_words
@@ -83,6 +84,8 @@ def forget(
         removed["online state"] = state.forget(user_id=user, item_id=item)
     if item is not None:
         removed["ad ledger"] = ledger.forget(item)
+    elif layout.preferences.exists():
+        removed["preferences"] = Preferences(layout.preferences).forget(name)
     removed |= _forget_signals(layout, name)
     removed |= _forget_files(layout, name)
     models = LocalModels(layout)

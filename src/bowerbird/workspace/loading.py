@@ -21,6 +21,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.online_counts import OnlineCounts
+from bowerbird.stores.preferences import Preferences
 from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
 
@@ -63,6 +64,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
         messages=_messages(bench),
         logical_time=bench.log.logical_time,
+        preferences=Preferences(bench.layout.preferences),
         lacks=_lacks(bench),
     )
     if not with_ranker:

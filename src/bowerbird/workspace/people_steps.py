@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,17 @@ import pyarrow as pa
 
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
-from bowerbird.records.signal import SignalCard
+from bowerbird.records.event import ACTION_CODE
+from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.signals.sequences import vocabulary_rows
+from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interest_clusters import interest_clusters
 from bowerbird.users.interests import Exposure, InterestSettings, interest_profile, node_popularity
 from bowerbird.users.long_term import decayed_means
 from bowerbird.users.returns import ReturnModel
 from bowerbird.users.states import STATES, activity_states
+from bowerbird.users.universal import UniversalSettings
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -41,6 +46,14 @@ def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
             lacks_events_or_interests,
         ),
         Step("user_state", ("events",), 1, "", make_states, lacks_times),
+        Step(
+            "user_universal",
+            ("catalogue", "events"),
+            1,
+            f"{sequence} {settings.seed} {UniversalSettings().fingerprint()}",
+            make_universal,
+            lacks_times_or_torch,
+        ),
     ]
 
 
@@ -64,6 +77,13 @@ def lacks_times(bench: Workbench) -> str | None:
     if bench.log.logical_time:
         return "events have an order but no times"
     return lacks_events(bench)
+
+
+def lacks_times_or_torch(bench: Workbench) -> str | None:
+    """What is learnt of the days after needs times, and torch to learn it."""
+    if importlib.util.find_spec("torch") is None:
+        return "torch is not installed; install bowerbird[train]"
+    return lacks_times(bench)
 
 
 def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:
@@ -221,3 +241,51 @@ def make_states(bench: Workbench, version: str) -> SignalCard:
     )
     bench.signals.put_table(card, table)
     return card
+
+
+def make_universal(bench: Workbench, version: str) -> SignalCard:
+    """One vector per person for any task: counts, history and what a network expects of the weeks to come."""
+    from bowerbird.training.universal import fit_universal  # loads torch
+
+    behaviour = behaviour_of(bench)
+    encoder = fit_universal(behaviour, bench.as_of, bench.settings.seed)
+    matrix = encoder.vectors(behaviour, bench.as_of).astype(np.float32)
+    space = Space("user_universal", version, matrix.shape[1], "dot")
+    vectors = Vectors(space, matrix, behaviour.before(bench.as_of).counts() > 0)
+    card = bench.card(
+        "user_universal",
+        ("user", "vector"),
+        version,
+        "counts, history, futures",
+        counted=(int(vectors.present.sum()), len(bench.people)),
+        inputs=("catalogue", "events"),
+        space=space,
+    )
+    bench.signals.put_vectors(card, bench.people, vectors)
+    return card
+
+
+def behaviour_of(bench: Workbench) -> Behaviour:
+    """Everybody's positive actions, with what they paid for purchases and the category of each item."""
+    table = bench.events.table
+    actions = bench.events.action_codes
+    liked = np.isin(actions, bench.settings.sequence.codes)
+    users = vocabulary_rows(table.column("user_id"), bench.people)
+    items = vocabulary_rows(table.column("item_id"), bench.items.vocabulary)
+    kept = liked & (users >= 0) & (items >= 0)
+    bought = actions == ACTION_CODE["purchase"]
+    price = bench.items.table.column("price").to_numpy().astype(np.float64)
+    value = table.column("value").to_numpy().astype(np.float64)
+    money = np.where(np.isnan(value), price[items], value) if len(price) else value
+    paths = bench.items.column("category")
+    names = sorted({path for path in paths if path})
+    code = {path: number for number, path in enumerate(names)}
+    kinds = np.array([code.get(path, -1) for path in paths], dtype=np.int32) if names else None
+    return Behaviour.of(
+        users[kept],
+        items[kept],
+        bench.events.at[kept],
+        (len(bench.people), len(bench.items)),
+        np.where(bought, money, 0.0)[kept] if bought.any() else None,
+        kinds,
+    )

@@ -1,6 +1,7 @@
 // Draws the page the shell names.
 
 import { ask, chip, count, day, did, failure, make, many, percent, personPage, picture, send, table, thumb } from "./parts.js";
+import { portraitOf, understood } from "./people.js";
 import { card, slate } from "./slates.js";
 
 const main = document.querySelector("#page");
@@ -50,14 +51,6 @@ async function people() {
   await show();
 }
 
-function interestRow(one) {
-  const meter = make("span", {});
-  meter.style.width = percent(one.weight).replace(" ", "");
-  const words = `${percent(one.weight)} · ${many(one.events, "action")}${one.searches ? ` · ${many(one.searches, "search")}` : ""} · ${one.lift.toFixed(1)}× expected`;
-  return make("div", { class: "interest" }, make("div", {}, make("strong", { title: one.path }, one.path.replaceAll("/", " › ")), make("div", { class: "meter" }, meter), make("span", { class: "quiet" }, words)),
-    make("div", { class: "pictures" }, ...one.evidence.map((item) => thumb(item, true))));
-}
-
 function history(steps) {
   if (!steps.length) return make("p", { class: "panel" }, "Nothing yet.");
   return make("div", { class: "strip panel", tabindex: "0", "aria-label": "history" }, ...steps.map((step) =>
@@ -65,16 +58,20 @@ function history(steps) {
 }
 
 async function person(id) {
+  const portrait = make("div", {}), feed = make("div", {});
+  const show = () => Promise.all([
+    into(portrait, async () => understood(await portraitOf(id), show)),
+    into(feed, async () => slate(await send("/v1/homefeed", { user: id, n: 24 })))]);
+  show();
   const one = await ask(`/v1/users/${encodeURIComponent(id)}`);
   const facts = [one.country, one.locale, ...Object.entries(one.attributes).map(([name, value]) => `${name}: ${value}`)].filter(Boolean);
   return [make("h1", {}, one.user_id),
     make("p", { class: "row" }, one.state ? chip(one.state, one.state) : chip("not seen yet"), ...facts.map((fact) => chip(fact)),
       make("span", { class: "quiet row" }, `${many(one.actions, "action")} · ${many(one.events, "event")} · as of ${day(one.as_of)}`)),
-    make("h2", {}, "Interests"), make("p", { class: "quiet" }, "Categories this person acts on more than their exposure explains, with the items that say so."),
-    one.interests.length ? make("div", { class: "panel" }, ...one.interests.map(interestRow)) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),
+    portrait,
     make("h2", {}, "History"), make("p", { class: "quiet" }, `Newest first.${one.hidden.length ? ` ${many(one.hidden.length, "item")} hidden.` : ""}`), history(one.history),
     make("h2", {}, "Homefeed"), make("p", { class: "quiet" }, "What this person would see now, and why each item is there."),
-    slateOf("/v1/homefeed", { user: id, n: 24 })];
+    feed];
 }
 
 /** What one signal says of the item: values with how sure they are, and pictures of what they rest on. */

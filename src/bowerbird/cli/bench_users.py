@@ -1,0 +1,59 @@
+"""``bowerbird bench TASK`` for what is understood of people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bowerbird.cli.bench import Json, Seeds, app, show
+
+__all__ = ["app"]
+
+
+@app.command(
+    "user-probe", epilog="Example: bowerbird bench user-probe --events retail.parquet --horizon-days 14"
+)
+def user_probe(
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="Events with user_id, item_id, at [, action, value | price and quantity, category, title]."
+        ),
+    ] = None,
+    horizon_days: Annotated[int, typer.Option(min=1, help="Days that are predicted.")] = 14,
+    items: Annotated[Path | None, typer.Option(help="Items with item_id [, category, title, price].")] = None,
+    models: Annotated[str, typer.Option(help="Names by comma, or `list` to see them.")] = "all",
+    seeds: Seeds = 3,
+    json: Json = None,
+) -> None:
+    """One frozen vector per person, graded by fixed probes: churn, categories, products, spending."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.errors import did_you_mean
+    from bowerbird.evaluation.bench.user_probe import run_user_probe
+    from bowerbird.evaluation.bench.user_probe_rows import CONTENDERS
+
+    if models == "list":
+        for name, contender in CONTENDERS.items():
+            typer.echo(f"{name:16} {contender.about}")
+        return
+    if events is None:
+        raise typer.BadParameter("missing; expected a file with user_id, item_id, at", param_hint="--events")
+    chosen = list(CONTENDERS) if models == "all" else [name.strip() for name in models.split(",")]
+    for name in chosen:
+        if name not in CONTENDERS:
+            raise typer.BadParameter(
+                f"{name!r} is unknown; {did_you_mean(name, CONTENDERS)}", param_hint="--models"
+            )
+    report = run_user_probe(
+        read_table(events),
+        read_table(items) if items is not None else None,
+        horizon_days,
+        seeds,
+        models=chosen,
+        where=events.name,
+        progress=BarProgress(),
+    )
+    show(report, json)
