@@ -57,3 +57,29 @@ def user_probe(
         progress=BarProgress(),
     )
     show(report, json)
+
+
+@app.command("staleness", epilog="Example: bowerbird bench staleness --events events.parquet --seeds 3")
+def staleness(
+    events: Annotated[Path, typer.Option(help="Events with user_id, item_id, at [, action].")],
+    horizon_days: Annotated[int, typer.Option(min=1, help="Days that are predicted.")] = 7,
+    future_days: Annotated[
+        float, typer.Option(min=1.0, help="Days the long-term objective looks ahead.")
+    ] = 28.0,
+    seeds: Seeds = 3,
+    json: Json = None,
+) -> None:
+    """How good a person's vector still is when it is days old, beside next-action training."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.evaluation.bench.staleness import run_staleness
+
+    report = run_staleness(
+        read_table(events),
+        horizon_days,
+        seeds,
+        future_days=future_days,
+        where=events.name,
+        progress=BarProgress(),
+    )
+    show(report, json)

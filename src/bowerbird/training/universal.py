@@ -219,6 +219,8 @@ def _to_logit_space(last: nn.Linear, network: FutureNetwork) -> None:
     heads = [network.items.weight, network.kinds.weight]
     weights = torch.cat([head - head.mean(dim=0, keepdim=True) for head in heads])
     squares, directions = torch.linalg.eigh(weights.T @ weights)
-    turn = directions.flip(1) * squares.flip(0).clamp(min=0).sqrt()  # learnt x learnt, leading directions first
+    turn = (
+        directions.flip(1) * squares.flip(0).clamp(min=0).sqrt()
+    )  # learnt x learnt, leading directions first
     last.bias.copy_(last.bias @ turn)
     last.weight.copy_(turn.T @ last.weight)

@@ -1,0 +1,207 @@
+"""The long-term vector: trained on everything a person does in the weeks after, not on the next step alone.
+
+A vector is made once a day and read until the next; what matters is how good it still is then. So a position of a
+sequence is asked for an event drawn from all of the days after it, and everybody counts alike however busy they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from pydantic import Field
+from torch import Tensor, nn
+
+from bowerbird.clock import DAY_US
+from bowerbird.config import Settings
+from bowerbird.nn.causal_blocks import AttentionBlock
+from bowerbird.nn.dropout import MaskStream
+from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
+from bowerbird.randomness import generator
+from bowerbird.telemetry import SILENT, Progress
+from bowerbird.training.batches import Ragged, padded, token_batches, windows
+from bowerbird.training.loop import LoopSettings, best_device, train
+from bowerbird.training.losses import sampled_softmax
+from bowerbird.training.negatives import ExactCounts, MixedNegatives
+from bowerbird.training.next_item import NextItemModel, SequenceData, query_vectors
+from bowerbird.users.behaviour import Behaviour
+
+__all__ = ["FutureTask", "LongTermEncoder", "LongTermSettings", "fit_long_term", "reaches"]
+
+
+class LongTermSettings(Settings):
+    """The long-term encoder and how it is trained."""
+
+    future_days: float | None = Field(default=28.0, gt=0)
+    """Days after a position from which its target is drawn; None: the next action only."""
+    dim: int = Field(default=64, ge=8, le=512)
+    """Width of the vector."""
+    blocks: int = Field(default=2, ge=1, le=8)
+    """Blocks of attention."""
+    heads: int = Field(default=2, ge=1, le=8)
+    """Heads of attention; the width is a multiple."""
+    length: int = Field(default=64, ge=4, le=1024)
+    """Newest actions read."""
+    positions: int = Field(default=12, ge=1)
+    """Positions of a sequence asked in one step, drawn anew each time: so busy people do not count more."""
+    negatives: int = Field(default=512, ge=16)
+    """Items a target is told from, half of the batch's targets, half drawn uniformly."""
+    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+    """Share of values dropped in training."""
+    epochs: int = Field(default=20, ge=1)
+    """Epochs of training."""
+    tokens: int = Field(default=2048, ge=64)
+    """Places of a batch."""
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    """The largest step size."""
+
+
+def reaches(sequences: Ragged, at: Int64[np.ndarray, "event"], future_us: int) -> Int64[np.ndarray, "event"]:
+    """Per event, the last event of its person at most that much later: itself where nothing follows in time.
+
+    Example:
+        >>> reaches(Ragged(np.array([0, 3, 4])), np.array([0, 5, 20, 7]), 10).tolist()
+        [1, 1, 2, 3]
+    """
+    last = np.arange(at.size, dtype=np.int64)
+    for first, end in zip(sequences.bounds[:-1].tolist(), sequences.bounds[1:].tolist(), strict=True):
+        own = at[first:end]
+        last[first:end] = first + np.searchsorted(own, own + future_us, side="right") - 1
+    return last
+
+
+class FutureTask:
+    """Batches and loss of training for the days after; see :class:`bowerbird.training.loop.Task`.
+
+    ``L = -log exp(u_i . v_p / T - log Q(p)) / (same + sum_n exp(u_i . v_n / T - log Q(n)))`` for random positions ``i``
+    of a sequence and one positive ``p`` drawn from the events of the next ``future_days``.
+
+    Source: Pancha et al., "PinnerFormer", arXiv:2205.04507, section 3 (dense all action loss, mixed negatives, logQ).
+    With ids in place of pictures' vectors and one positive per position.
+
+    Args:
+        model: what is trained.
+        data: everybody's actions.
+        at: their times, in the same places.
+        settings: the dials.
+        seed: decides windows, positions, positives, negatives and dropout.
+    """
+
+    def __init__(
+        self,
+        model: NextItemModel,
+        data: SequenceData,
+        at: Int64[np.ndarray, "event"],
+        settings: LongTermSettings,
+        seed: int,
+    ) -> None:
+        self.device = best_device()
+        self.model = model.to(self.device)
+        self._data, self._settings, self._seed = data, settings, seed
+        ends = np.repeat(data.sequences.bounds[1:] - 1, data.sequences.lengths)
+        here = np.arange(at.size, dtype=np.int64)
+        if settings.future_days is None:
+            self._reach = np.minimum(here + 1, ends)
+        else:
+            self._reach = reaches(data.sequences, at, round(settings.future_days * DAY_US))
+        counts = np.bincount(data.items, minlength=model.items.ids.shape[0])
+        self._negatives = MixedNegatives(ExactCounts(counts), counts.size, settings.negatives)
+
+    def batches(self, epoch: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+        """Windows of like lengths: first events and ends."""
+        random = generator(self._seed, "long term batches", epoch)
+        starts, stops = windows(self._data.sequences, self._settings.length, random)
+        groups = token_batches(stops - starts, self._settings.tokens, random)
+        return [(starts[group], stops[group]) for group in groups]
+
+    def loss(self, batch: tuple[np.ndarray, np.ndarray], step: int) -> Tensor:
+        """The mean loss over the positions asked."""
+        starts, stops = batch
+        self.model.encoder.masks.restart(self._seed, step)
+        random = generator(self._seed, "long term loss", step)
+        places = starts[:, None] + np.arange(int((stops - starts).max()))
+        inside = places < stops[:, None]
+        places = np.where(inside, places, 0)
+        asked = inside & (self._reach[places] > places)
+        asked &= _drawn(asked, self._settings.positions, random)
+        if not asked.any():
+            return self.model.items.ids.sum() * 0.0
+        here = places[asked]
+        positive = here + 1 + (random.random(here.size) * (self._reach[here] - here)).astype(np.int64)
+        target = self._data.items[positive].astype(np.int64)
+        read = padded(self._data.items, starts, stops).astype(np.int64)
+        table = self.model.items()
+        hidden = self.model.encoder(nn.functional.embedding(self._tensor(read), table))[self._tensor(asked)]
+        drawn = self._negatives.draw(target, random)
+        scored = nn.functional.embedding(self._tensor(np.concatenate([target, drawn.items])), table)
+        return sampled_softmax(hidden, scored, self._tensor(target), drawn)
+
+    def validation(self) -> float | None:
+        """None: every epoch is run, so that two objectives are trained alike."""
+        return None
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, device=self.device)
+
+
+class LongTermEncoder:
+    """A trained long-term encoder: vectors of people to be compared with those of items by dot product.
+
+    Args:
+        model: the network.
+        settings: how it was made.
+    """
+
+    def __init__(self, model: NextItemModel, settings: LongTermSettings) -> None:
+        self._model, self.settings = model, settings
+
+    def items(self) -> Float32[np.ndarray, "item dim"]:
+        """The items' side."""
+        with torch.no_grad():
+            return self._model.items().cpu().numpy()
+
+    def vectors(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user dim"]:
+        """Everybody's vector of the actions strictly before a time; zeros for those without any."""
+        past = behaviour.before(as_of)
+        return query_vectors(self._model, sequence_data(past), self.settings.length)
+
+
+def fit_long_term(
+    past: Behaviour, seed: int, settings: LongTermSettings | None = None, progress: Progress = SILENT
+) -> LongTermEncoder:
+    """A long-term encoder trained on these actions.
+
+    Raises:
+        InputError: the loss is not finite.
+    """
+    settings = LongTermSettings() if settings is None else settings
+    torch.manual_seed(int(generator(seed, "long term", "weights").integers(2**31)))
+    masks = MaskStream()
+    blocks = [
+        AttentionBlock(settings.dim, settings.heads, settings.dropout, masks) for _ in range(settings.blocks)
+    ]
+    model = NextItemModel(
+        ItemVectors(past.items_total, settings.dim, masks),
+        SequenceEncoder(settings.dim, blocks, settings.dropout, masks, positions=settings.length + 1),
+    )
+    task = FutureTask(model, sequence_data(past), past.at, settings, seed)
+    loop = LoopSettings(epochs=settings.epochs, learning_rate=settings.learning_rate)
+    name = "next action" if settings.future_days is None else "long-term vector"
+    train(task, loop, name=name, progress=progress)
+    return LongTermEncoder(model, settings)
+
+
+def sequence_data(past: Behaviour) -> SequenceData:
+    """Everybody's actions as sequences."""
+    bounds = np.searchsorted(past.users, np.arange(past.users_total + 1)).astype(np.int64)
+    return SequenceData(Ragged(bounds), past.items)
+
+
+def _drawn(asked: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """At most so many of the marked places of each row, by chance."""
+    order = np.argsort(np.where(asked, random.random(asked.shape), 2.0), axis=1)
+    drawn = np.zeros(asked.shape, dtype=bool)
+    np.put_along_axis(drawn, order[:, :most], values=True, axis=1)
+    return drawn
