@@ -19,7 +19,7 @@ from bowerbird.serving.limits import Crew
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.replies import ItemCards, json_reply
 from bowerbird.serving.wire import Id
-from bowerbird.stores.preferences import Preferences, Wish
+from bowerbird.stores.preferences import Preferences, RefusalKind
 from bowerbird.workspace.person_portraits import PersonPortraits
 
 
@@ -62,7 +62,7 @@ class People:
             portrait = self._portraits[1].of(user_id, self._live.now)
         return portrait_reply(portrait, edition.cards, logical_time=edition.release.logical_time)
 
-    def wish(self, user_id: str, interest: str, wish: Wish | None) -> dict[str, Any]:
+    def wish(self, user_id: str, interest: str, wish: RefusalKind | None) -> dict[str, Any]:
         """Mute or delete an interest, or take it back when ``wish`` is None.
 
         Raises:
@@ -96,7 +96,7 @@ def people_routes(live: LiveWorkspace, crew: Crew) -> APIRouter:
     async def understanding(user_id: str) -> Response:
         return json_reply(await crew.run(lambda: people.understood(user_id)))
 
-    def add(word: str, wish: Wish | None, about: str) -> None:
+    def add(word: str, wish: RefusalKind | None, about: str) -> None:
         async def say(user_id: str, wanted: InterestWish) -> Response:
             return json_reply(await crew.run(lambda: people.wish(user_id, wanted.interest, wish)))
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from bowerbird.errors import InputError, StorageError
 
-Wish = Literal["mute", "delete"]
+RefusalKind = Literal["mute", "delete"]
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS refused (
@@ -34,7 +34,7 @@ class Refusal:
 
     interest: str
     """Path of the category."""
-    wish: Wish
+    wish: RefusalKind
     """``mute``: nothing under it is shown. ``delete``: what the person did under it before is not held against them,
     and nothing under it is shown until they act on such an item again."""
     at: int
@@ -67,7 +67,7 @@ class Preferences:
             ).fetchall()
         return tuple(Refusal(*row) for row in rows)
 
-    def refuse(self, user_id: str, interest: str, wish: Wish, at: int) -> None:
+    def refuse(self, user_id: str, interest: str, wish: RefusalKind, at: int) -> None:
         """Remember a refusal; a later one of the same interest replaces it.
 
         Raises:

@@ -17,7 +17,7 @@ from bowerbird.records.slate import NotificationPlan, Slate
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.lock import workspace_lock
-from bowerbird.stores.preferences import Preferences, Refusal, Wish
+from bowerbird.stores.preferences import Preferences, Refusal, RefusalKind
 from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
@@ -274,7 +274,7 @@ class Workspace:
         """
         return self._people.of(user_id, as_of)
 
-    def refuse_interest(self, user_id: str, interest: str, wish: Wish | None) -> tuple[Refusal, ...]:
+    def refuse_interest(self, user_id: str, interest: str, wish: RefusalKind | None) -> tuple[Refusal, ...]:
         """Mute or delete one of a person's interests, or allow it again; the next slate obeys.
 
         Args:
