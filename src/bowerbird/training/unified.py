@@ -50,7 +50,7 @@ class UnifiedSettings(Settings):
 
     dim: int = Field(default=256, ge=64, le=1024, multiple_of=64)
     """Width of the vectors."""
-    epochs: int = Field(default=30, ge=1, le=1000)
+    epochs: int = Field(default=20, ge=1, le=1000)
     """Passes over the items."""
     batch: int = Field(default=1500, ge=16, le=65536)
     """Items in a step; all of a batch are each other's negatives."""
@@ -58,7 +58,7 @@ class UnifiedSettings(Settings):
     """Peak of a warm-up and cosine schedule."""
     weight_decay: float = Field(default=0.05, ge=0)
     """Decay of matrices."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1)
     """Share of each input vector left out."""
     word_dropout: float = Field(default=0.3, ge=0, lt=1)
     """Share of the words left out."""

@@ -22,9 +22,9 @@ class ContentSettings(Settings):
     """Encoder plugin for pictures, e.g. ``efficientnet-lite2:int8``, ``timm:vit_small_patch16_224``."""
     text_encoder: str = "minilm-l6"
     """Encoder plugin for words, e.g. ``minilm-l6:int8``, ``sentence-transformers:all-MiniLM-L6-v2``."""
-    item_space: Literal["fused", "unified"] = "fused"
+    item_space: Literal["auto", "fused", "unified"] = "auto"
     """Where items and queries live: look and words side by side, without training, or a tower trained on this
-    catalogue, which needs torch and items with both a picture and words."""
+    catalogue, which needs torch and items with both a picture and words. ``auto`` trains from 500 such items on."""
 
 
 class RealtimeSettings(Settings):
