@@ -18,6 +18,8 @@ __all__ = ["AttentionBlock", "GatedBlock", "Places", "by_distance"]
 
 FILTER_REACH = 16
 """Distances a filter of :class:`GatedBlock` covers; attention reaches further."""
+DROPPED_REACH = 64
+"""Up to this reach a gated block also drops weights of attention; beyond, dropping costs as much as attending."""
 
 
 class Places:
@@ -65,9 +67,7 @@ def _linear(dim_in: int, dim_out: int) -> nn.Linear:
 
 
 class _Attention(nn.Module):
-    def __init__(
-        self, dim: int, heads: int, drop: Dropout, reach: int | None, uniform_start: bool = False
-    ) -> None:
+    def __init__(self, dim: int, heads: int, drop: Dropout, reach: int | None) -> None:
         super().__init__()
         self._heads = heads
         self.project = _linear(dim, 3 * dim)
@@ -133,7 +133,8 @@ class GatedBlock(nn.Module):
     def __init__(self, dim: int, heads: int, rate: float, reach: int, masks: MaskStream) -> None:
         super().__init__()
         self.first, self.second = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = _Attention(dim, heads, Dropout(rate, masks), reach)
+        weights_rate = rate if reach <= DROPPED_REACH else 0.0
+        self.attention = _Attention(dim, heads, Dropout(weights_rate, masks), reach)
         decay = 0.5 ** torch.arange(FILTER_REACH, dtype=torch.float32) * 0.5
         self.filter = nn.Parameter(decay[:, None].repeat(1, dim))
         self.share = nn.Parameter(torch.zeros(dim))

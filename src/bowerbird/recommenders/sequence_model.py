@@ -33,8 +33,10 @@ __all__ = [
 ]
 
 EPOCHS: dict[Effort, int] = {"quick": 12, "standard": 40, "thorough": 80}
-UPDATES_PER_EPOCH = 128
-"""Batches are made so large that an epoch has about this many, whatever the size of the data."""
+MOST_TARGETS: dict[Effort, int] = {"quick": 4_000_000, "standard": 16_000_000, "thorough": 64_000_000}
+"""Targets learnt from in all epochs together; large data gets fewer epochs."""
+UPDATES = 5_120
+"""Batches are made so large that a standard training has about this many, whatever the size of the data."""
 SHORT, LONG = 50, 200
 LEAST_TARGETS = 2_000
 """Fewer events to learn from than this say less to an encoder than to a count of neighbours."""
@@ -185,7 +187,8 @@ def fit_sequence(
     settings = recipe.settings
     lengths = np.bincount(learnt.users, minlength=learnt.users_total)
     length = settings.length or _length(lengths)
-    tokens = _tokens(int(np.maximum(lengths - 1, 0).sum()), length)
+    targets = int(np.maximum(lengths - 1, 0).sum())
+    tokens = _tokens(targets * _epochs(targets, "standard"), length)
     rate = settings.dropout if settings.dropout is not None else _dropout(learnt)
     refuse_too_large(
         items=learnt.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
@@ -202,7 +205,7 @@ def fit_sequence(
         seed=seed,
     )
     loop = LoopSettings(
-        epochs=EPOCHS[guidance.effort],
+        epochs=_epochs(targets, guidance.effort),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )
@@ -245,10 +248,13 @@ def _length(lengths: Int64[np.ndarray, " user"]) -> int:
     return LONG if weighted > 2 * SHORT else SHORT
 
 
+def _epochs(targets: int, effort: Effort) -> int:
+    return max(1, min(EPOCHS[effort], round(MOST_TARGETS[effort] / max(1, targets))))
+
+
 def _tokens(targets: int, length: int) -> int:
-    """A power of 2 with about :data:`UPDATES_PER_EPOCH` batches in an epoch."""
-    wanted = max(1, targets) / UPDATES_PER_EPOCH
-    return int(max(2 ** round(np.log2(max(wanted, 1.0))), 256, length)) if wanted < 8192 else 8192
+    """The power of 2 that makes about :data:`UPDATES` batches of all targets together."""
+    return max(int(min(8192, max(256, 2 ** round(np.log2(max(1.0, targets / UPDATES)))))), length)
 
 
 def _dropout(train: Interactions) -> float:

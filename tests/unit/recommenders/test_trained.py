@@ -42,7 +42,7 @@ def _histories(*items: list[int]) -> Histories:
 @pytest.fixture
 def one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequence_model, "EPOCHS", {"quick": 2, "standard": 2, "thorough": 2})
-    monkeypatch.setattr(sequence_model, "UPDATES_PER_EPOCH", 8)
+    monkeypatch.setattr(sequence_model, "UPDATES", 16)
 
 
 class FixedScores:
