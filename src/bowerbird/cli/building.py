@@ -59,6 +59,17 @@ def build(
     console.print(table, highlight=False)
 
 
+def rollback(workspace: WorkspaceOption = None) -> None:
+    """Make the release before the live one live again; servers take it with POST /v1/reload.
+
+    Example: bowerbird rollback -w shop
+    """
+    manifest = opened(workspace).rollback()
+    typer.echo(f"Release {manifest.version} is live again.")
+    for part, version in manifest.stamps.items():
+        typer.echo(f"  {part:<14} {version}")
+
+
 def forget(
     user: Annotated[str | None, typer.Option(help="Id of a person.")] = None,
     item: Annotated[str | None, typer.Option(help="Id of an item.")] = None,

@@ -156,12 +156,18 @@ def _add_operations(
     async def metrics() -> Response:
         return Response(telltale.page(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.post("/v1/reload", tags=["operate"], summary="Load the newest build and swap it in.")
-    async def reload() -> Response:
-        version = await crew.run(live.reload)
+    @app.post(
+        "/v1/reload",
+        tags=["operate"],
+        summary="Load the newest build, check it beside the one that answers, and swap it in; refused, the old one answers on.",
+        responses=FAILURES,
+    )
+    async def reload(unchecked: bool = False) -> Response:
+        report = await crew.run(lambda: live.reload(unchecked=unchecked))
+        version = live.edition.release.version
         kept.clear()
         telltale.show_release(version)
-        return json_reply({"version": version})
+        return json_reply({"version": version, "check": asdict(report) if report is not None else None})
 
     @app.delete(
         "/v1/users/{user_id:path}",

@@ -8,6 +8,7 @@ servers on one stream see the same, and a restart changes nothing.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
@@ -22,6 +23,7 @@ from bowerbird.records.slate import NotificationPlan, Slate
 from bowerbird.records.user import Users
 from bowerbird.serving.follower import Follower
 from bowerbird.serving.ingest import FUTURE_US, Clerk
+from bowerbird.serving.release_check import CheckReport, checked
 from bowerbird.serving.replies import ItemCards
 from bowerbird.serving.wire import EventsReply, Question, Rejection, moment
 from bowerbird.signals.sequences import OnlineSequence
@@ -32,6 +34,9 @@ from bowerbird.workspace.facade import Workspace
 from bowerbird.workspace.forgetting import ForgetReport
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.realtime import opened_state, opened_stream
+
+REPLAYED = 32
+"""Newest requests a new release is checked with."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,23 @@ class LiveWorkspace:
         self._wall_clock = wall_clock
         self.edition = Edition.loaded(workspace)
         """What answers now."""
+        self._asked: deque[Request] = deque(maxlen=REPLAYED)
 
-    def reload(self) -> str:
-        """Load the newest build whole and swap it in; returns its version.
+    def reload(self, *, unchecked: bool = False) -> CheckReport | None:
+        """Load the newest build whole beside the one that answers, check it on the newest requests, swap it in.
+
+        Requests being answered end on the release they began with.
+
+        Args:
+            unchecked: swap without looking.
 
         Raises:
-            NotReadyError: nothing was built yet.
+            NotReadyError: nothing was built yet, or the build is not fit to answer; the old one answers on.
         """
-        self.edition = Edition.loaded(self.workspace)
-        return self.edition.release.version
+        edition = Edition.loaded(self.workspace)
+        report = None if unchecked else checked(self.edition.answers, edition.answers, tuple(self._asked))
+        self.edition = edition
+        return report
 
     def forget(self, user_id: str) -> ForgetReport:
         """Remove a person from the workspace and from what answers now.
@@ -104,7 +117,7 @@ class LiveWorkspace:
             BusyError: another process holds the workspace.
         """
         report = self.workspace.forget(user=user_id)
-        self.reload()
+        self.reload(unchecked=True)  # what was forgotten must not answer on, whatever a check says
         return report
 
     @property
@@ -127,23 +140,24 @@ class LiveWorkspace:
             raise InputError("ads: as_of may not be given, because showing ads reserves money now")
         # a question at a standing time is the same question; one at a moving time is a new one
         fresh = secrets.token_hex(8) if self._wall_clock else ""
-        slate = edition.answers.answer(
-            Request(
-                surface=surface,
-                as_of=self.now if question.as_of is None else moment(question.as_of),
-                user_id=question.user,
-                item_id=question.item,
-                query=question.query,
-                image=image if image is not None else question.picture(),
-                without=question.without,
-                only=tuple(question.only),
-                n=question.n or pipeline.settings.n,
-                seed=question.seed,
-                exclude=tuple(question.exclude),
-                explain=question.explain,
-                request_id=question.request_id or fresh,
-            )
+        request = Request(
+            surface=surface,
+            as_of=self.now if question.as_of is None else moment(question.as_of),
+            user_id=question.user,
+            item_id=question.item,
+            query=question.query,
+            image=image if image is not None else question.picture(),
+            without=question.without,
+            only=tuple(question.only),
+            n=question.n or pipeline.settings.n,
+            seed=question.seed,
+            exclude=tuple(question.exclude),
+            explain=question.explain,
+            request_id=question.request_id or fresh,
         )
+        slate = edition.answers.answer(request)
+        if surface != "ads" and request.image is None:  # replaying an ad would reserve money
+            self._asked.append(request)
         if degraded:
             slate = replace(slate, notes=(*slate.notes, *degraded))
         return slate, edition.cards

@@ -6,7 +6,7 @@ import dataclasses
 import fcntl
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -96,6 +96,34 @@ class Registry:
             entries[name] = [live]
             self._write(section, entries)
         return live
+
+    def restore(self, wanted: Mapping[Section, Mapping[str, str]]) -> None:
+        """Make named versions live again, all in one stroke; what came after them is given up.
+
+        Args:
+            wanted: per section, the version of each name.
+
+        Raises:
+            NotFoundError: a version is not kept any more; nothing was changed.
+        """
+        with self._changing():
+            everything: dict[Section, dict[str, list[Entry]]] = {name: self._read(name) for name in wanted}
+            for section, versions in wanted.items():
+                for name, version in versions.items():
+                    kept = everything[section].get(name, [])
+                    places = [place for place, entry in enumerate(kept) if entry.card.version == version]
+                    if not places:
+                        raise NotFoundError(
+                            f"{section.removesuffix('s')} {name!r}: version {version!r} is not kept any more "
+                            f"({len(kept)} are); build again"
+                        )
+                    everything[section][name] = kept[: places[-1] + 1]
+            document = self._all()
+            for section, entries in everything.items():
+                document[section] = {
+                    name: list(map(dataclasses.asdict, versions)) for name, versions in entries.items()
+                }
+            write_atomically(self._path, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
     def remove(self, section: Section, name: str) -> None:
         """Give up a name: it is not built any more."""

@@ -29,6 +29,7 @@ from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.person_portraits import PersonPortraits
 from bowerbird.workspace.plan import StepResult, needed, run
 from bowerbird.workspace.portraits import Portraits
+from bowerbird.workspace.releases import Manifest, only_live, record_release, rolled_back
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
 from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
@@ -146,7 +147,9 @@ class Workspace:
             names = {group: [step.name for step in members] for group, members in groups.items()}
             results = run(needed(steps, wanted, names), bench, bench.inputs(), live_card(bench), progress)
             record_build(self.layout, results)
-            settled(self.layout)
+            record_release(self.layout, bench.signals.cards(), bench.models.cards())
+            if settled(self.layout):
+                only_live(self.layout)
         for read in ("answers", "_portraits", "_people"):
             self.__dict__.pop(read, None)
         return results
@@ -166,6 +169,18 @@ class Workspace:
 
         return evaluate(self.layout, self.settings, options, progress)
 
+    def rollback(self) -> Manifest:
+        """Make the release before live again, all its parts in one stroke.
+
+        Raises:
+            NotFoundError: there is none, or it is not kept any more.
+            BusyError: another process holds the workspace.
+        """
+        with workspace_lock(self.layout, "rollback"):
+            manifest = rolled_back(self.layout)
+        self.__dict__.pop("answers", None)
+        return manifest
+
     def forget(self, *, user: str | None = None, item: str | None = None) -> ForgetReport:
         """Remove a person or an item from everywhere; what was learnt from them is named until a build replaced it.
 
@@ -175,6 +190,7 @@ class Workspace:
         """
         with workspace_lock(self.layout, "forget"):
             report = forget(self.workbench(), self.ledger, user=user, item=item)
+            only_live(self.layout)
         self.__dict__.pop("answers", None)
         return report
 

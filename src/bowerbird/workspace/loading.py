@@ -44,7 +44,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
     live = {space: name for space, name in SPACES.items() if name in cards}
     vectors = {space: bench.item_vectors(name) for space, name in live.items()}
     release = Release(
-        version=_version(cards),
+        version=release_version(cards),
         as_of=bench.as_of,
         items=bench.items,
         people=bench.people,
@@ -110,7 +110,8 @@ def _cards(bench: Workbench) -> dict[str, SignalCard]:
     return {card.name: card for card in (*bench.signals.cards(), *bench.models.cards())}
 
 
-def _version(cards: dict) -> str:
+def release_version(cards: dict[str, SignalCard]) -> str:
+    """The fingerprint of everything that is live together."""
     parts = sorted(f"{name}={card.version}" for name, card in cards.items())
     return hashlib.blake2b("|".join(parts).encode(), digest_size=8).hexdigest()
 
