@@ -10,6 +10,7 @@ from rich.text import Text
 from bowerbird.cli.display import console, plain, visible
 from bowerbird.clock import format_time
 from bowerbird.pipeline.release import Release
+from bowerbird.pipeline.why_not import WhyNot
 from bowerbird.records.portrait import Evidence, ItemPortrait, SignalFact
 from bowerbird.records.slate import NotificationPlan, Slate, SlateEntry
 
@@ -51,6 +52,22 @@ def show_slate(slate: Slate, release: Release, *, explain: bool) -> None:
         console.print(f"Note: {visible(note)}", highlight=False)
     if explain:
         _show_explanation(slate, release)
+
+
+def show_why_not(found: WhyNot) -> None:
+    """Print where an item ended, and how near each source came to it."""
+    console.print(f"{visible(found.item_id)} in {found.surface}: {found.reason}", highlight=False)
+    console.print(f"  ended at: {found.stage}", highlight=False)
+    if found.value is not None:
+        parts = " ".join(f"{name} {value:+.4f}" for name, value in (found.terms or {}).items())
+        console.print(
+            f"  value {found.value:.4f} = {parts}; place {found.rank} of {found.candidates}, "
+            f"the least shown has {found.least_shown:.4f}",
+            highlight=False,
+        )
+    for one in found.sources:
+        place = f"place {one.rank}" if one.rank is not None else "not in its list"
+        console.print(f"  source {one.source}: {place}, it may bring {one.quota}", highlight=False)
 
 
 def _as_of(at: int, release: Release) -> str:

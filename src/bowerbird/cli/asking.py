@@ -164,6 +164,34 @@ def growth(
         show_plan(plan, space.answers.release)
 
 
+@app.command("why-not")
+def why_not(
+    missing: Annotated[str, typer.Option("--item", help="The item that is not shown.")],
+    user: User = None,
+    surface: Annotated[str, typer.Option(help="homefeed, related, search or shopping.")] = "homefeed",
+    about: Annotated[str | None, typer.Option("--about", help="The item asked about (related).")] = None,
+    query: Annotated[str | None, typer.Option("--query", help="Words (search, shopping).")] = None,
+    n: Length = None,
+    as_of: AsOf = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why an item is not shown to a person: the stage it ended at, and how near it came.
+
+    Example: bowerbird ask why-not --user u17 --item i203
+    """
+    from bowerbird.cli.answers import show_why_not
+    from bowerbird.cli.display import print_json
+
+    found = opened(workspace).why_not(
+        missing, surface, user=user, item=about, query=query, n=n, as_of=time_or_none(as_of)
+    )
+    if as_json:
+        print_json(found)
+    else:
+        show_why_not(found)
+
+
 @app.command("item")
 def item(
     item_id: Annotated[str, typer.Argument(help="The item's id.", metavar="ITEM")],

@@ -99,6 +99,11 @@ class Pipeline:
         object.__setattr__(self, "_sources", sources)
         object.__setattr__(self, "_filters", filters)
 
+    @property
+    def sources(self) -> tuple[tuple[Source, int], ...]:
+        """The sources with their quotas."""
+        return self._sources
+
     def answer(self, request: Request) -> Slate:
         """The slate for a request.
 
@@ -120,6 +125,7 @@ class Pipeline:
             trace=tuple(trace.stages),
             dropped=kept.dropped,
             notes=scored.notes,
+            weights={name: self.settings.value.get(name, 1.0) for name in scored.terms},
         )
 
     def score(self, request: Request, trace: Trace | None = None) -> Scored:

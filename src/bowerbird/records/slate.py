@@ -61,6 +61,8 @@ class Slate:
     dropped: tuple[Drop, ...] = ()
     notes: tuple[str, ...] = ()
     """What the answer lacks and why: a degraded answer says so here."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """What each term's column weighs: a term is its weight times the probability (or the retrieval score)."""
 
     @property
     def item_ids(self) -> tuple[str, ...]:

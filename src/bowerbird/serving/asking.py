@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -60,6 +61,17 @@ def asking_routes(live: LiveWorkspace, kept: KeptSlates, crew: Crew, max_budget:
         slate, cards = kept.find(request_id)
         return json_reply(slate_reply(slate, cards, explain=True))
 
+    async def missing(surface: str, item_id: str, request: Request) -> Response:
+        question = question_of(request.query_params)
+        return json_reply(asdict(await crew.run(lambda: live.why_not(surface, question, item_id))))
+
+    router.add_api_route(
+        "/why-not/{surface}/{item_id:path}",
+        missing,
+        summary="Why an item is not in the slate a question gets: the stage it ended at, and how near it came.",
+        responses=FAILURES,
+        openapi_extra={"parameters": _query_parameters()},
+    )
     about = "Why a slate is what it is: sources, evidence, terms, what was dropped, what each stage did."
     router.add_api_route(
         "/explain/{request_id}", explain, summary=about, responses={200: {"model": SlateReply}, **FAILURES}

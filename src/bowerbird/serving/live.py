@@ -11,12 +11,14 @@ import secrets
 from collections import deque
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from bowerbird import clock
 from bowerbird.errors import InputError
 from bowerbird.pipeline.release import Release
-from bowerbird.records.event import Events
+from bowerbird.pipeline.why_not import WhyNot, why_not
+from bowerbird.records.event import EVENT_SCHEMA, Events
 from bowerbird.records.request import Request
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
@@ -135,12 +137,22 @@ class LiveWorkspace:
         edition = self.edition
         edition.follower.follow_now_and_then()
         degraded = edition.follower.catch_up(question.user)
-        pipeline = edition.answers.pipeline(surface)
         if surface == "ads" and question.as_of is not None:
             raise InputError("ads: as_of may not be given, because showing ads reserves money now")
+        request = self._request(surface, question, image)
+        slate = edition.answers.answer(request)
+        if surface != "ads" and request.image is None:  # replaying an ad would reserve money
+            self._asked.append(request)
+        if question.record:
+            self._record(edition, slate, question.user)
+        if degraded:
+            slate = replace(slate, notes=(*slate.notes, *degraded))
+        return slate, edition.cards
+
+    def _request(self, surface: str, question: Question, image: bytes | None) -> Request:
         # a question at a standing time is the same question; one at a moving time is a new one
         fresh = secrets.token_hex(8) if self._wall_clock else ""
-        request = Request(
+        return Request(
             surface=surface,
             as_of=self.now if question.as_of is None else moment(question.as_of),
             user_id=question.user,
@@ -149,18 +161,48 @@ class LiveWorkspace:
             image=image if image is not None else question.picture(),
             without=question.without,
             only=tuple(question.only),
-            n=question.n or pipeline.settings.n,
+            n=question.n or self.edition.answers.pipeline(surface).settings.n,
             seed=question.seed,
             exclude=tuple(question.exclude),
             explain=question.explain,
             request_id=question.request_id or fresh,
         )
-        slate = edition.answers.answer(request)
-        if surface != "ads" and request.image is None:  # replaying an ad would reserve money
-            self._asked.append(request)
-        if degraded:
-            slate = replace(slate, notes=(*slate.notes, *degraded))
-        return slate, edition.cards
+
+    def _record(self, edition: Edition, slate: Slate, user_id: str | None) -> None:
+        """Put a slate on the stream as impressions, with positions and propensities; a retry is the same events."""
+        if user_id is None:
+            raise InputError("record: impressions are somebody's; name the user")
+        rows = [
+            {
+                "event_id": f"{slate.request_id}/{entry.position}",
+                "at": slate.as_of,
+                "user_id": user_id,
+                "item_id": entry.item_id,
+                "action": "impression",
+                "surface": slate.surface,
+                "position": entry.position,
+                "request_id": slate.request_id,
+                # without a draw the policy shows it here for certain
+                "propensity": 1.0 if entry.propensity is None else entry.propensity,
+            }
+            for entry in slate.entries
+        ]
+        edition.follower.publish(Events(pa.Table.from_pylist(rows, schema=EVENT_SCHEMA)))
+
+    def why_not(self, surface: str, question: Question, item_id: str) -> WhyNot:
+        """Why an item is not in the slate of a question.
+
+        Raises:
+            NotFoundError: the surface or an item is not known.
+            InputError: the question lacks what the surface needs, or the surface is ads: money decides there.
+        """
+        edition = self.edition
+        edition.follower.follow_now_and_then()
+        edition.follower.catch_up(question.user)
+        if surface == "ads":
+            raise InputError("ads: an auction decides there; ask with explain to see who was dropped and why")
+        pipeline = edition.answers.pipeline(surface)
+        return why_not(pipeline, self._request(surface, question, None), item_id)
 
     def cards(self) -> list[SignalCard]:
         """Every live signal, then every live model."""

@@ -58,6 +58,7 @@ def slate_reply(slate: Slate, cards: ItemCards, *, explain: bool) -> dict[str, A
     }
     if explain:
         reply["dropped"] = [_dropped(drop, cards.release) for drop in slate.dropped]
+        reply["weights"] = dict(slate.weights)
         reply["stages"] = [asdict(stage) for stage in slate.trace]
     return reply
 

@@ -70,6 +70,8 @@ class Question(BaseModel):
     """An id of the caller's choice, so that a retry is the same request."""
     explain: bool = False
     """Whether to add what was dropped and what each stage did."""
+    record: bool = False
+    """Whether the server itself notes the slate in the event log as shown to the user, with positions and propensities."""
 
     @field_validator("query", "without", "user", "item")
     @classmethod
@@ -190,6 +192,8 @@ class SlateReply(BaseModel):
     """What the answer lacks and why."""
     entries: list[Entry]
     dropped: list[Dropped] | None = None
+    weights: dict[str, float] | None = None
+    """What each term's column weighs: a term is its weight times the probability."""
     stages: list[Stage] | None = None
 
 

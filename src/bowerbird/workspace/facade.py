@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bowerbird.errors import InputError, NotFoundError, did_you_mean
 from bowerbird.evaluation.outcome import Evaluation
+from bowerbird.pipeline.why_not import WhyNot, why_not
 from bowerbird.records.person_portrait import PersonPortrait
 from bowerbird.records.portrait import ItemPortrait
 from bowerbird.records.request import ANYTHING, Request, Wish
@@ -150,9 +151,13 @@ class Workspace:
             record_release(self.layout, bench.signals.cards(), bench.models.cards())
             if settled(self.layout):
                 only_live(self.layout)
+        self._read_again()
+        return results
+
+    def _read_again(self) -> None:
+        """Let go of what was read of the build before."""
         for read in ("answers", "_portraits", "_people"):
             self.__dict__.pop(read, None)
-        return results
 
     def evaluate(self, options: EvaluationOptions | None = None, progress: Progress = SILENT) -> Evaluation:
         """How good the answers are, split by time, with intervals; one that is up to date is only read.
@@ -178,7 +183,7 @@ class Workspace:
         """
         with workspace_lock(self.layout, "rollback"):
             manifest = rolled_back(self.layout)
-        self.__dict__.pop("answers", None)
+        self._read_again()
         return manifest
 
     def forget(self, *, user: str | None = None, item: str | None = None) -> ForgetReport:
@@ -191,7 +196,7 @@ class Workspace:
         with workspace_lock(self.layout, "forget"):
             report = forget(self.workbench(), self.ledger, user=user, item=item)
             only_live(self.layout)
-        self.__dict__.pop("answers", None)
+        self._read_again()
         return report
 
     def workbench(self, as_of: int | None = None, progress: Progress = SILENT) -> Workbench:
@@ -333,6 +338,38 @@ class Workspace:
             NotReadyError: no vector of people is built.
         """
         return found_audience(self.workbench(), seeds, n)
+
+    def why_not(
+        self,
+        missing: str,
+        surface: str = "homefeed",
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        query: str | None = None,
+        n: int | None = None,
+        as_of: int | None = None,
+    ) -> WhyNot:
+        """Why an item is not in the slate that :meth:`ask` gives.
+
+        Args:
+            missing: the item that is not shown.
+            surface: homefeed, related, search or shopping.
+            user: who asks.
+            item: the item it is about.
+            query: words.
+            n: slate length; the surface's own when None.
+            as_of: microseconds UTC; the build's time when None.
+
+        Raises:
+            NotFoundError: the surface or an item is not known.
+            InputError: the request lacks what the surface needs.
+        """
+        pipeline = self.answers.pipeline(surface)
+        at = self.answers.release.as_of if as_of is None else as_of
+        length = pipeline.settings.n if n is None else n
+        request = Request(surface=surface, as_of=at, user_id=user, item_id=item, query=query, n=length)
+        return why_not(pipeline, request, missing)
 
     def plan_notifications(self, budget: int, as_of: int | None = None) -> NotificationPlan:
         """Growth's answer: whom to notify on a day, with what, within a budget.
