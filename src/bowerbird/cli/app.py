@@ -7,6 +7,7 @@ import typer
 from bowerbird.cli import (
     asking,
     bench_content,  # noqa: F401 - registers its tasks
+    bench_serving,  # noqa: F401 - registers its tasks
     bench_users,  # noqa: F401 - registers its tasks
     building,
     importing,
