@@ -183,5 +183,5 @@ def _normed(state: np.ndarray) -> np.ndarray:
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True, initial=-np.inf))
     return shifted / shifted.sum(axis=-1, keepdims=True)
