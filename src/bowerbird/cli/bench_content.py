@@ -138,3 +138,31 @@ def search(
     if items is None or labels is None:
         raise typer.BadParameter("missing; expected --items and --labels, or --size", param_hint="--items")
     show(task.run_search(items, queries, labels, plan), json)
+
+
+@app.command(
+    "graph", epilog="Example: bowerbird bench graph --events saves.parquet --items items.parquet --seeds 3"
+)
+def graph(
+    events: Annotated[Path, typer.Option(help="Who keeps what: collection_id or user_id, and item_id.")],
+    items: Annotated[Path, typer.Option(help="Items with item_id and their words: title, tags, ...")],
+    seeds: Seeds = 3,
+    json: Json = None,
+) -> None:
+    """From one item of a collection to another: by content, by walks over the graph, by both."""
+    from dataclasses import replace
+
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.evaluation.bench.fitting import BenchPlan
+    from bowerbird.evaluation.bench.graph import run_graph
+    from bowerbird.recommenders.interactions import Interactions
+    from bowerbird.recommenders.item_content import content_vectors
+
+    table = read_table(events)
+    if "collection_id" in table.column_names and table["collection_id"].null_count == 0:
+        table = table.select(["collection_id", "item_id"]).rename_columns(["user_id", "item_id"])
+    kept, progress = Interactions.from_table(table, events.name), BarProgress()
+    content = content_vectors(read_table(items), kept.item_ids, items.name, progress)
+    plan = BenchPlan(("graph",), seeds, progress=progress)
+    show(run_graph(replace(kept, content=content), plan), json)
