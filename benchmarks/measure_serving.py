@@ -139,8 +139,9 @@ def main() -> None:
             str(options.workspace),
             "--json",
             str(latency),
-        ]
-        + ["--requests", str(options.requests)],
+            "--requests",
+            str(options.requests),
+        ],
         check=True,
     )
     subprocess.run([sys.executable, "-m", "bowerbird", "bench", "score", "--json", str(score)], check=True)
