@@ -26,6 +26,7 @@ from bench_page import ROOT, Page, Part, data_folder
 OUT = ROOT / "numbers" / "users"
 NEIGHBOURS = "seqknn,ease,ease-recency,itemknn-recency,pop"
 NEXT_ITEM = ("hr@10", "ndcg@10")
+_SALES = ["invoice", "stock_code", "customer_id", "ts", "unit_price", "quantity", "description"]
 BEAUTY = ("--events", "{data}/amazon2014_seq/beauty_sequences.parquet")
 
 
@@ -70,6 +71,18 @@ PARTS = (
         ),
         NEXT_ITEM,
     ),
+    Part(
+        "retail-probe",
+        "Online Retail, one frozen vector per person graded by fixed probes, 14 days",
+        ("user-probe", "--events", "{out}/retail.parquet", "--horizon-days", "14", "--seeds", "3"),
+        ("churn auc", "category auc", "product auc", "spend r2"),
+    ),
+    Part(
+        "retail-staleness",
+        "Online Retail, how good a vector still is when it is days old, 7 days",
+        ("staleness", "--events", "{out}/retail.parquet", "--seeds", "3"),
+        ("recall@10 0d", "recall@10 7d", "recall@10 14d", "loss@14d"),
+    ),
 )
 
 
@@ -78,7 +91,7 @@ def main(
     render: Annotated[bool, typer.Option("--render", help="Measure nothing, only write the page.")] = False,
 ) -> None:
     """Measure the numbers about people."""
-    if not render and (not only or "retail" in only):
+    if not render and (not only or "retail" in only):  # any part of that shop
         _retail_events(data_folder() / "online_retail" / "transactions.parquet")
     Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(only, render=render)
 
@@ -87,13 +100,16 @@ def _retail_events(transactions: Path) -> None:
     """Sales to known customers in the standard columns; cancellations are left out."""
     if not transactions.exists():
         return
-    table = pq.read_table(transactions, columns=["invoice", "stock_code", "customer_id", "ts"])
+    table = pq.read_table(transactions, columns=_SALES)
     sold = pc.and_(pc.is_valid(table["customer_id"]), pc.invert(pc.starts_with(table["invoice"], "C")))
     kept = table.filter(sold)
     events = {
         "user_id": kept["customer_id"].cast(pa.int64()),
         "item_id": kept["stock_code"],
         "at": kept["ts"],
+        "price": kept["unit_price"],
+        "quantity": kept["quantity"],
+        "title": kept["description"],
     }
     OUT.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(events), OUT / "retail.parquet")

@@ -105,3 +105,22 @@ def test_http_gives_the_same_and_the_next_slate_obeys(own_workspace, busiest):
     assert client.get("/v1/users/no-such/understanding").status_code == 404
     client.post(f"/v1/users/{busiest}/interests/allow", json={"interest": interest})
     assert json.loads(client.get(f"/v1/users/{busiest}/understanding").text)["refused"] == {}
+
+
+def test_an_audience_is_found_from_a_list_in_a_file(tiny_workspace, tmp_path):
+    people = tiny_workspace.answers.release.people.ids
+    seeds = tmp_path / "seeds.txt"
+    seeds.write_text("\n".join([*people[:10], "nobody at all"]))
+    place = ["-w", str(tiny_workspace.layout.root)]
+    reply = CliRunner().invoke(app, ["ask", "audience", "--seeds", str(seeds), "--n", "5", "--json", *place])
+    assert reply.exit_code == 0, reply.output
+    found = json.loads(reply.output)
+    assert len(found["user_ids"]) == 5
+    assert not set(found["user_ids"]) & set(people[:10])
+    assert (found["seeds_known"], found["seeds_unknown"]) == (10, 1)
+    assert found["vectors"].startswith("user_universal ")
+    seeds.write_text("who\nu1\n")
+    table = seeds.rename(tmp_path / "seeds.csv")
+    refused = CliRunner().invoke(app, ["ask", "audience", "--seeds", str(table), *place])
+    assert isinstance(refused.exception, InputError)
+    assert "no column 'user_id'" in str(refused.exception)
