@@ -166,3 +166,21 @@ def graph(
     content = content_vectors(read_table(items), kept.item_ids, items.name, progress)
     plan = BenchPlan(("graph",), seeds, progress=progress)
     show(run_graph(replace(kept, content=content), plan), json)
+
+
+@app.command(
+    "near-duplicates",
+    epilog="Example: bowerbird bench near-duplicates --images photos/ --limit 2000 --copies 300",
+)
+def near_duplicates(
+    images: Annotated[Path, typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern.")],
+    limit: Annotated[int, typer.Option(min=8, help="Most pictures of the catalogue.")] = 2000,
+    copies: Annotated[int, typer.Option(min=1, help="Pictures that get a light and a strong copy.")] = 300,
+    seeds: Seeds = 1,
+    json: Json = None,
+) -> None:
+    """Which altered copies are found among a catalogue; the copies are made here, from a seed."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.evaluation.bench.near_duplicates import run_near_duplicates
+
+    show(run_near_duplicates(images, limit, copies, seeds, progress=BarProgress()), json)
