@@ -27,6 +27,9 @@ __all__ = ["FittedOurs", "FittedRepeats", "Ours", "plugin"]
 REPEAT_SHARE = 0.02
 """From this share of repeated events on, what a person took before is a term of the blend."""
 
+MOST_EASE_ITEMS = 20_000
+"""EASE takes items^3 operations: minutes up to here."""
+
 
 def _blocks(settings: SequenceSettings, rate: float, reach: int, masks: MaskStream) -> list[nn.Module]:
     from bowerbird.nn.causal_blocks import GatedBlock
@@ -102,18 +105,28 @@ class Ours:
         return FittedOurs(mixture, chosen)
 
 
+def _with_ease(
+    found: dict[str, FittedRecommender], train: Interactions, seed: int, chosen: dict[str, Any]
+) -> None:
+    """EASE, where its items x items table takes minutes rather than hours; the report says when it does not."""
+    if train.items_total > MOST_EASE_ITEMS:
+        chosen["ease"] = f"left out: {train.items_total:,} items, more than {MOST_EASE_ITEMS:,}"
+        return
+    try:
+        table = ease.bag().fit(train, seed)
+    except InputError as error:  # memory
+        chosen["ease"] = f"left out: {error}"
+        return
+    found |= {"ease": table, "ease-recency": ease.FittedEase(table.weights, 0.8)}
+
+
 def _neighbours(train: Interactions, seed: int, chosen: dict[str, Any]) -> dict[str, FittedRecommender]:
     found: dict[str, FittedRecommender] = {
         "seqknn": seq_knn.plugin().fit(train, seed),
         "itemknn-recency": item_knn.recency().fit(train, seed),
         "pop": popularity.all_time().fit(train, seed),
     }
-    try:
-        table = ease.bag().fit(train, seed)
-        found["ease"] = table
-        found["ease-recency"] = ease.FittedEase(table.weights, 0.8)
-    except InputError as error:  # items^2 memory: said in the report, the others go on
-        chosen["ease"] = f"left out: {error}"
+    _with_ease(found, train, seed, chosen)
     if train.at is not None:
         found["pop-30d"] = popularity.last_30_days().fit(train, seed)
     if train.repeats > REPEAT_SHARE * len(train):

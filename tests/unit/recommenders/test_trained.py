@@ -80,6 +80,13 @@ def test_data_too_small_to_train_on_uses_neighbours_and_says_so() -> None:
     assert fitted.scores(_histories([4, 5, 6]))[0].argmax() == 7
 
 
+def test_a_catalogue_too_large_for_ease_goes_without_and_says_so(monkeypatch) -> None:
+    monkeypatch.setattr(ours, "MOST_EASE_ITEMS", 10)
+    fitted = ours.plugin().fit(_walks(20), seed=0)
+    assert fitted.chosen["ease"] == f"left out: {ITEMS} items, more than 10"
+    assert "ease" not in fitted.mixture.models
+
+
 def test_nobody_with_three_events_still_gets_an_answer() -> None:
     fitted = ours.plugin().fit(_walks(400, length=2), seed=0)
     assert "nobody has three events" in fitted.chosen["weights"]
