@@ -41,7 +41,7 @@ NEIGHBOURS = 20
 PENALTIES = (1e-5, 1e-4, 1e-3)
 """Of the probe; the best on validation is taken."""
 TAUGHT_EPOCHS = 20
-Rows = Int64[np.ndarray, " n"]
+Rows = Int64[np.ndarray, "_"]
 
 
 @dataclass(frozen=True)
