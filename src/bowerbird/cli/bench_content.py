@@ -123,6 +123,7 @@ def search(
     size: Annotated[
         int | None, typer.Option(min=100, help="Time a drawn catalogue of this many items instead.")
     ] = None,
+    encoder: Annotated[str, typer.Option(help="Text encoder plugin; the default one when empty.")] = "",
     seeds: Seeds = 3,
     json: Json = None,
 ) -> None:
@@ -130,7 +131,7 @@ def search(
     from bowerbird.cli.display import BarProgress
     from bowerbird.evaluation.bench import search as task
 
-    plan = task.SearchPlan(seeds, progress=BarProgress())
+    plan = task.SearchPlan(seeds, encoder=encoder, progress=BarProgress())
     if size is not None:
         drawn = task.drawn_catalogue(size), task.drawn_vectors(size, task.TIMED_DIM)
         show(task.measured_search(drawn[0], plan, drawn[1]), json)

@@ -86,4 +86,5 @@ def best_allowed(
     scores: Float32[np.ndarray, "item"], n: int, allowed: Bool[np.ndarray, "item"]
 ) -> Int64[np.ndarray, "n_found"]:
     """Rows of the ``n`` best allowed items with a score above zero, best first."""
-    return top_k(np.where(allowed & (scores > 0), scores, -np.inf), n)
+    found = np.flatnonzero(allowed & (scores > 0))
+    return found[top_k(scores[found], n)]
