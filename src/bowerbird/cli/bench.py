@@ -129,21 +129,6 @@ def ann(
     show(run_ann(n_vectors, dim, seed, k, vectors=vectors), json)
 
 
-@app.command("encode", epilog="Example: bowerbird bench encode --images photos/ --limit 500")
-def encode(
-    images: Annotated[
-        Path | None, typer.Option(help="Image folder or parquet of JPEG bytes; drawn ones if absent.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most images to encode.")] = 500,
-    seed: Annotated[int, typer.Option(help="Decides which images.")] = 0,
-    json: Json = None,
-) -> None:
-    """Images to vectors: images per CPU-second, decode included, beside the plain loop."""
-    from bowerbird.evaluation.bench.encode import run_encode
-
-    show(run_encode(images, limit, seed), json)
-
-
 def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
     from bowerbird.cli.display import BarProgress
     from bowerbird.evaluation.bench.fitting import BenchPlan

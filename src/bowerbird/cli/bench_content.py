@@ -18,6 +18,34 @@ Images = Annotated[
 
 
 @app.command(
+    "encode", epilog="Example: bowerbird bench encode --images photos/ --texts captions.csv --limit 500"
+)
+def encode(
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Pictures: a folder, a parquet of bytes or a pattern; drawn ones if absent."),
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table with text or caption [, group or image, for recall]; made-up ones if absent."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=2, help="Most pictures; texts: ten times as many.")] = 500,
+    small: Annotated[bool, typer.Option("--small", help="EfficientNet-Lite0 in place of Lite2.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Workers of ours.")] = 2,
+    seed: Annotated[int, typer.Option(help="Decides which pictures and texts.")] = 0,
+    json: Json = None,
+) -> None:
+    """Pictures and texts to vectors: inputs per CPU-second beside torch, onnxruntime and the network alone."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.evaluation.bench.encode import run_encode
+
+    report = run_encode(images, limit, seed, threads, texts=texts, small=small, progress=BarProgress())
+    show(report, json)
+
+
+@app.command(
     "image-text",
     epilog="Example: bowerbird bench image-text --images photos/ --captions captions.csv --seeds 1",
 )

@@ -98,6 +98,41 @@ def forget(
         raise typer.Exit(1)
 
 
+def encode(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of pictures, pictures, parquet of their bytes; or tables with a text column."
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Parquet file to write: id, vector, space.")],
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder plugin; `bowerbird plugins` lists them.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float or int8; what suits this processor if absent.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Workers side by side.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Pictures or texts as a parquet of vectors, for other tools; a killed run carries on.
+
+    Example: bowerbird encode photos/ --to vectors.parquet
+    """
+    from bowerbird.cli.display import BarProgress, print_json
+    from bowerbird.workspace.encode_files import encode_files
+
+    found = encode_files(files, to, encoder, precision, threads=threads, progress=BarProgress(quiet=as_json))
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"{found.vectors:,} vectors of {found.space} in {to}")
+    for reason, count in found.failed.items():
+        typer.echo(f"{count:,} left out: {reason}")
+    if found.report:
+        typer.echo(f"each is named in {found.report}")
+
+
 def signals(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List every live signal: version, coverage, time, space, what it is made from.
 

@@ -80,7 +80,9 @@ class ContentEncoder(Protocol[Raw]):
         ...
 
 
-def load_encoder(name: str, model_dir: Path | None = None, threads: int = 1) -> ContentEncoder[Any]:
+def load_encoder(
+    name: str, model_dir: Path | None = None, threads: int = 1, *, isolated: bool = False
+) -> ContentEncoder[Any]:
     """A registered encoder, ready to run.
 
     Args:
@@ -88,6 +90,8 @@ def load_encoder(name: str, model_dir: Path | None = None, threads: int = 1) -> 
             ``efficientnet-lite2:int8``, ``timm:vit_small_patch16_224``; `bowerbird plugins` lists plugins.
         model_dir: where built graphs are kept between runs.
         threads: workers that encode side by side.
+        isolated: read inputs in processes of their own, where the encoder offers it: for batches of
+            strangers' pictures.
 
     Raises:
         NotFoundError: no installed package offers it.
@@ -96,13 +100,15 @@ def load_encoder(name: str, model_dir: Path | None = None, threads: int = 1) -> 
     """
     plugin, colon, choice = name.partition(":")
     factory = plugins.load("encoders", plugin)
-    if not colon:
-        return factory(model_dir=model_dir, threads=threads)
-    if "choice" not in signature(factory).parameters:
-        raise InputError(
-            f"encoder {name!r}: {plugin!r} has no choice of models; leave out {colon + choice!r}"
-        )
-    return factory(model_dir=model_dir, threads=threads, choice=choice)
+    offered = signature(factory).parameters
+    given: dict[str, Any] = {"isolated": True} if isolated and "isolated" in offered else {}
+    if colon:
+        if "choice" not in offered:
+            raise InputError(
+                f"encoder {name!r}: {plugin!r} has no choice of models; leave out {colon + choice!r}"
+            )
+        given["choice"] = choice
+    return factory(model_dir=model_dir, threads=threads, **given)
 
 
 def chunks(inputs: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -26,9 +26,10 @@ from bowerbird.content.efficientnet_lite import (
 )
 from bowerbird.content.encoder import EncodedChunk, EncodingFailure, chunks, side_by_side
 from bowerbird.content.graph_cache import recipe_hash, session
+from bowerbird.content.isolation import IsolatedDecoding, PreparedPicture
 from bowerbird.content.made_up import drawn_pixels
 from bowerbird.content.perceptual_hash import PictureHashes, picture_hashes
-from bowerbird.content.pictures import LIMITS, Picture, PictureLimits, decoded, square
+from bowerbird.content.pictures import LIMITS, PictureLimits, decoded, square
 from bowerbird.content.precision import (
     Precision,
     PrecisionCheck,
@@ -60,6 +61,8 @@ class ImageEncoder:
         limits: what is refused before decoding.
         precision: ``int8`` runs about twice as fast where the processor multiplies bytes; its vectors
             live in a space of their own.
+        isolated: decode in processes of their own, so that a picture which crashes or hangs a decoder
+            is a failure like any other.
 
     Raises:
         MissingDependencyError: the weights are not installed.
@@ -81,8 +84,11 @@ class ImageEncoder:
         threads: int = 1,
         limits: PictureLimits = LIMITS,
         precision: Precision = "float",
+        *,
+        isolated: bool = False,
     ) -> None:
         self.variant = variant
+        self._isolated = IsolatedDecoding(variant.size) if isolated else None
         self.threads = threads
         self._limits = limits
         recipe = recipe_hash(variant.name, variant.weights.sha256, _REVISION, _INT8_REVISION)
@@ -101,6 +107,14 @@ class ImageEncoder:
         """Unit vectors of the network's pooled feature; compared by cosine."""
         precision = f"-int8.{_INT8_REVISION}" if self.precision == "int8" else ""
         return Space("image", f"{self.variant.name}.{_REVISION}{precision}", VECTOR_DIM)
+
+    def _prepared(self, file: bytes) -> PreparedPicture:
+        if self._isolated is not None:
+            return self._isolated.prepared(file)
+        picture = decoded(file, self._limits, at_least=self.variant.size + 32)
+        return PreparedPicture(
+            square(picture, self.variant.size), picture_hashes([picture]).words()[0], picture.traits
+        )
 
     def _quantised(self, graph: onnx.ModelProto) -> tuple[onnx.ModelProto, PrecisionCheck]:
         """The int8 graph with ranges from drawn pictures, compared with float on others."""
@@ -173,13 +187,13 @@ class ImageEncoder:
     def _chunk(self, numbered: tuple[int, list[bytes | None]]) -> EncodedChunk:
         number, files = numbered
         start = number * _BATCH
-        pictures: dict[int, Picture] = {}
+        pictures: dict[int, PreparedPicture] = {}
         failures = []
         for place, file in enumerate(files):
             if file is None:
                 continue
             try:
-                pictures[place] = decoded(file, self._limits, at_least=self.variant.size + 32)
+                pictures[place] = self._prepared(file)
             except InputError as error:
                 failures.append(EncodingFailure(start + place, str(error)))
         matrix = np.zeros((len(files), VECTOR_DIM), dtype=np.float32)
@@ -188,11 +202,10 @@ class ImageEncoder:
         present = np.zeros(len(files), dtype=bool)
         if pictures:
             rows = list(pictures)
-            cut = np.stack([square(picture, self.variant.size) for picture in pictures.values()])
-            features = self.pixel_features(cut)
+            features = self.pixel_features(np.stack([picture.pixels for picture in pictures.values()]))
             lengths[rows] = np.linalg.norm(features, axis=1)
             matrix[rows] = normalise(features)
-            words[rows] = picture_hashes(list(pictures.values())).words()
+            words[rows] = [picture.hash_words for picture in pictures.values()]
             present[rows] = True
         traits = tuple(pictures[place].traits if place in pictures else () for place in range(len(files)))
         vectors = Vectors(self.space, matrix, present)
@@ -205,16 +218,16 @@ def _parts(pixels: np.ndarray) -> list[np.ndarray]:
 
 
 def efficientnet_lite2(
-    model_dir: Path | None = None, threads: int = 1, choice: str = "float"
+    model_dir: Path | None = None, threads: int = 1, choice: str = "float", *, isolated: bool = False
 ) -> ImageEncoder:
     """The default picture encoder (plugin ``efficientnet-lite2``, or ``efficientnet-lite2:int8``)."""
     precision = checked_precision(LITE2_VARIANT.name, choice)
-    return ImageEncoder(LITE2_VARIANT, model_dir, threads, precision=precision)
+    return ImageEncoder(LITE2_VARIANT, model_dir, threads, precision=precision, isolated=isolated)
 
 
 def efficientnet_lite0(
-    model_dir: Path | None = None, threads: int = 1, choice: str = "float"
+    model_dir: Path | None = None, threads: int = 1, choice: str = "float", *, isolated: bool = False
 ) -> ImageEncoder:
     """The small picture encoder, about twice as fast (plugin ``efficientnet-lite0[:int8]``)."""
     precision = checked_precision(LITE0_VARIANT.name, choice)
-    return ImageEncoder(LITE0_VARIANT, model_dir, threads, precision=precision)
+    return ImageEncoder(LITE0_VARIANT, model_dir, threads, precision=precision, isolated=isolated)

@@ -57,19 +57,23 @@ class PrecisionCheck:
         """Whether int8 may stand in for float."""
         return self.cosine >= LEAST_COSINE and self.neighbours >= LEAST_NEIGHBOURS
 
-    def told(self) -> str:
-        """The check as one line for people.
+    def facts(self) -> str:
+        """What was found, for people.
 
         Example:
-            >>> PrecisionCheck(0.995, 0.97, 0.93, 64).told()
-            'int8: cosine to float 0.995, nearest ten 93 % the same'
+            >>> PrecisionCheck(0.995, 0.97, 0.93, 64).facts()
+            'cosine to float 0.995, nearest ten 93 % the same'
+        """
+        return f"cosine to float {self.cosine:.3f}, nearest ten {100 * self.neighbours:.0f} % the same"
+
+    def told(self) -> str:
+        """What was found and what follows, as one line for people.
+
+        Example:
             >>> PrecisionCheck(0.90, 0.5, 0.60, 64).told()
             'float: int8 failed its check (cosine to float 0.900, nearest ten 60 % the same)'
         """
-        facts = f"cosine to float {self.cosine:.3f}, nearest ten {self.neighbours:.0%} the same".replace(
-            "%", " %"
-        )
-        return f"int8: {facts}" if self.passed else f"float: int8 failed its check ({facts})"
+        return f"int8: {self.facts()}" if self.passed else f"float: int8 failed its check ({self.facts()})"
 
 
 def checked_precision(name: str, precision: str) -> Precision:
@@ -99,9 +103,12 @@ def precision_check(
     exact, rounded = normalise(exact), normalise(rounded)
     cosines = np.einsum("id,id->i", exact, rounded)
     nearest = [_nearest(vectors) for vectors in (exact, rounded)]
-    shared = [len(set(one) & set(two)) / len(one) for one, two in zip(*nearest, strict=True)]
+    shared = [len(set(one) & set(two)) / max(len(one), 1) for one, two in zip(*nearest, strict=True)]
     return PrecisionCheck(
-        round(float(cosines.mean()), 5), round(float(cosines.min()), 5), float(np.mean(shared)), len(exact)
+        round(float(cosines.mean()), 5),
+        round(float(cosines.min()), 5),
+        float(np.mean(shared)) if len(exact) > 1 else 1.0,
+        len(exact),
     )
 
 

@@ -127,7 +127,9 @@ def _as_bytes(words: np.ndarray) -> np.ndarray:
 
 def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
     """Encode every picture not seen before."""
-    encoder = load_encoder(bench.settings.content.image_encoder, bench.layout.cache, ENCODER_THREADS)
+    encoder = load_encoder(
+        bench.settings.content.image_encoder, bench.layout.cache, ENCODER_THREADS, isolated=True
+    )
     names = bench.items.column("image")
     cache = VectorCache(bench.layout, encoder.space)
     missing = cache.missing(sorted({name for name in names if name}))

@@ -1,25 +1,28 @@
 """``bowerbird bench encode``: inputs per CPU-second, from the file's bytes to the vector.
 
-Beside ours stands the loop one writes first: decode a picture whole, run the network on it, next.
-The same for texts: one at a time, padded to the full length as the tokenizer's own settings say.
+Beside ours stand the loops one writes first (torch, a picture or a batch at a time; onnxruntime in
+float) and the network alone on pixels that are ready, which no pipeline can beat. The texts' half of
+the table is in :mod:`bowerbird.evaluation.bench.encode_texts`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from io import BytesIO
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
-from PIL import Image, ImageDraw
 
+from bowerbird.content.efficientnet_lite import LITE0_VARIANT, LITE2_VARIANT
+from bowerbird.content.encoder import chunks
 from bowerbird.content.image_encoder import ImageEncoder
+from bowerbird.content.made_up import drawn_pictures, made_up_texts
 from bowerbird.content.pictures import decoded, square
-from bowerbird.content.text_encoder import MAX_TOKENS, TextEncoder
+from bowerbird.content.precision import PRECISIONS, Precision, precision_check
+from bowerbird.datasets.picture_source import picture_source
 from bowerbird.errors import InputError, MissingDependencyError
 from bowerbird.evaluation.bench.cost import row_cost
+from bowerbird.evaluation.bench.encode_texts import GroupedTexts, text_rows
 from bowerbird.evaluation.bench.report import (
     BenchData,
     BenchReport,
@@ -28,62 +31,118 @@ from bowerbird.evaluation.bench.report import (
     checkout_commit,
     machine_description,
 )
+from bowerbird.evaluation.bench.torch_lite import torch_lite
 from bowerbird.randomness import generator
+from bowerbird.telemetry import SILENT, Progress
 
 __all__ = ["run_encode"]
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-_WORDS = (
-    "red",
-    "linen",
-    "summer",
-    "dress",
-    "with",
-    "long",
-    "sleeves",
-    "oak",
-    "table",
-    "lamp",
-    "blue",
-    "wool",
-)
+TORCH_BATCH = 32
+ONE_BY_ONE = 100
+"""Most pictures of the slow loop that takes them one by one: its rate is the same for more."""
 
 
-def run_encode(images: Path | None = None, limit: int = 500, seed: int = 0, threads: int = 2) -> BenchReport:
-    """Pictures and texts per CPU-second, ours beside the plain loop.
+def run_encode(
+    images: Path | None = None,
+    limit: int = 500,
+    seed: int = 0,
+    threads: int = 2,
+    *,
+    texts: Path | None = None,
+    small: bool = False,
+    model_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> BenchReport:
+    """Pictures and texts per CPU-second, ours beside the plain loops.
 
     Args:
-        images: a folder of pictures or a parquet file with a column of their bytes (``jpeg``,
-            ``image`` or ``bytes``); pictures are drawn when None.
-        limit: most pictures, and as many texts.
-        seed: draws which pictures, or draws the pictures; and the texts.
+        images: a folder of pictures, a parquet file of their bytes or a pattern of such files; pictures
+            are drawn when None.
+        limit: most pictures; at most ten times as many texts.
+        seed: draws which pictures and texts, or draws them.
         threads: workers of ours.
+        texts: a table with a column of texts, and of what each is about if recall is wanted.
+        small: EfficientNet-Lite0 in place of Lite2.
+        model_dir: where built graphs are kept between runs.
+        progress: shows each row.
 
     Raises:
-        InputError: the path holds no pictures.
+        InputError: a path holds no pictures or no texts.
     """
-    files = _drawn(limit, seed) if images is None else _chosen(_files(images), limit, seed)
-    texts = _texts(len(files), seed)
-    encoder = ImageEncoder(threads=threads)
-    encoder.encode(files[:2])  # the first run allocates
-    rows = [
-        _row("pictures: one by one", len(files), lambda: _loop(encoder, files)),
-        _row(f"pictures: ours, {threads} threads", len(files), lambda: encoder.encode(files)),
-    ]
-    notes = ["per CPU-second, all threads counted; decode and resize included; " + encoder.space.version]
-    try:
-        words = TextEncoder(threads=threads)
-    except MissingDependencyError as error:
-        notes.append(f"texts left out: {error}")
-    else:
-        words.encode(texts[:2])
-        rows.append(_row("texts: one by one, full length", len(texts), lambda: _text_loop(words, texts)))
-        rows.append(_row(f"texts: ours, {threads} threads", len(texts), lambda: words.encode(texts)))
-    digest = hashlib.blake2b(b"".join(hashlib.blake2b(file).digest() for file in files), digest_size=8)
-    data = BenchData(0, len(files), 0, digest.hexdigest())
+    files = drawn_pictures(limit, seed) if images is None else _chosen(images, limit, seed)
+    grouped = (
+        GroupedTexts(tuple(made_up_texts(limit, seed)), None)
+        if texts is None
+        else GroupedTexts.read(texts, 10 * limit, seed)
+    )
+    progress.start("bench encode", None, "rows")
+    notes = ["per CPU-second, all threads counted; from the file's bytes to the vector"]
+    encoders: dict[Precision, ImageEncoder] = {
+        precision: ImageEncoder(
+            LITE0_VARIANT if small else LITE2_VARIANT, model_dir, threads, precision=precision
+        )
+        for precision in PRECISIONS
+    }
+    rows = [*_picture_rows(encoders, files, notes, progress)]
+    rows += text_rows(grouped, model_dir, threads, notes, progress)
+    progress.finish()
+    digest = hashlib.blake2b(digest_size=8)
+    for file in files:
+        digest.update(hashlib.blake2b(file).digest())
+    for text in grouped.texts:
+        digest.update(hashlib.blake2b(text.encode("utf-8", "replace")).digest())
+    data = BenchData(0, len(files), len(grouped.texts), digest.hexdigest())
+    notes.append("items are pictures, events are texts")
     return BenchReport(
         "encode", "bytes to vector", data, checkout_commit(), machine_description(), rows, notes
     )
+
+
+def _picture_rows(
+    encoders: dict[Precision, ImageEncoder], files: list[bytes], notes: list[str], progress: Progress
+) -> list[BenchRow]:
+    exact, fast = encoders["float"], encoders["int8"]
+    variant, threads = exact.variant, exact.threads
+    readable = [file for file, there in zip(files, exact.encode(files).present, strict=True) if there]
+    if not readable:
+        raise InputError(
+            f"bench encode: none of {len(files)} pictures can be read; give JPEG, PNG or WebP files"
+        )
+    if len(readable) < len(files):
+        notes.append(f"{len(files) - len(readable)} pictures could not be read and are left out")
+    some = readable[:ONE_BY_ONE]
+    loops: list[tuple[str, list[bytes], Callable[[], object]]] = []
+    try:
+        network = torch_lite(variant)
+    except MissingDependencyError as error:
+        notes.append(f"torch left out: {error}")
+    else:
+        loops += [
+            ("torch, one by one", some, lambda: _loop(network, some, variant.size, 1)),
+            (
+                f"torch, batches of {TORCH_BATCH}",
+                readable,
+                lambda: _loop(network, readable, variant.size, TORCH_BATCH),
+            ),
+        ]
+    pixels = [_pixels(part, variant.size) for part in chunks(readable, 4)]
+    loops += [
+        ("onnxruntime float, one by one", some, lambda: _loop(exact.pixel_features, some, variant.size, 1)),
+        (
+            "int8 network alone, pixels ready",
+            readable,
+            lambda: [fast.pixel_features(part) for part in pixels],
+        ),
+        (f"ours float, {threads} threads", readable, lambda: exact.encode(readable)),
+        (f"ours int8, {threads} threads", readable, lambda: fast.encode(readable)),
+    ]
+    rows = []
+    for name, taken, work in loops:
+        rows.append(_row(f"pictures: {name}", len(taken), work))
+        progress.advance()
+    both = precision_check(exact.encode(some).matrix, fast.encode(some).matrix)
+    notes.append(f"{fast.space.version} {both.facts()}")
+    return rows
 
 
 def _row(model: str, count: int, work: Callable[[], object]) -> BenchRow:
@@ -93,63 +152,21 @@ def _row(model: str, count: int, work: Callable[[], object]) -> BenchRow:
     return BenchRow(model, rate, cost.cpu_s, cost.peak_mb)
 
 
-def _loop(encoder: ImageEncoder, files: list[bytes]) -> np.ndarray:
-    """Decode whole, encode, next; what cannot be read is left out."""
-    vectors = []
-    for file in files:
-        try:
-            picture = decoded(file)
-        except InputError:
-            continue
-        vectors.append(encoder.pixel_features(square(picture, encoder.variant.size)[None])[0])
-    return np.array(vectors)
+def _pixels(files: Sequence[bytes], size: int) -> np.ndarray:
+    """Decoded whole and cut to the network's size: what a plain loop does."""
+    return np.stack([square(decoded(file), size) for file in files])
 
 
-def _text_loop(encoder: TextEncoder, texts: list[str]) -> np.ndarray:
-    return np.concatenate([encoder.padded_vector(text, MAX_TOKENS) for text in texts])
+def _loop(
+    network: Callable[[np.ndarray], np.ndarray], files: list[bytes], size: int, batch: int
+) -> np.ndarray:
+    return np.concatenate([network(_pixels(part, size)) for part in chunks(files, batch)])
 
 
-def _files(images: Path) -> list[bytes]:
-    if images.is_dir():
-        paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in _ENDINGS)
-        found = [path.read_bytes() for path in paths]
-    elif images.suffix == ".parquet":
-        names = pq.read_schema(images).names
-        column = next((name for name in ("jpeg", "image", "bytes") if name in names), None)
-        if column is None:
-            raise InputError(f"{images}: no column 'jpeg', 'image' or 'bytes'; found {', '.join(names)}")
-        found = [raw for raw in pq.read_table(images, columns=[column])[column].to_pylist() if raw]
-    else:
-        raise InputError(f"{images}: expected a folder of pictures or a parquet file of their bytes")
+def _chosen(images: Path, limit: int, seed: int) -> list[bytes]:
+    source = picture_source(images)
+    order = generator(seed, "bench", "encode").permutation(len(source))[:limit]
+    found = [picture.data for _, picture in source.pictures(order.tolist()) if picture.data is not None]
     if not found:
-        raise InputError(
-            f"{images}: holds no picture; expected files ending in {', '.join(sorted(_ENDINGS))}"
-        )
+        raise InputError(f"{images}: holds no picture; expected files with bytes in them")
     return found
-
-
-def _chosen(files: list[bytes], limit: int, seed: int) -> list[bytes]:
-    rows = generator(seed, "bench", "encode").permutation(len(files))[:limit]
-    return [files[row] for row in np.sort(rows)]
-
-
-def _drawn(count: int, seed: int) -> list[bytes]:
-    """JPEG pictures of coloured shapes, 640 x 480."""
-    draws = generator(seed, "bench", "drawn")
-    files = []
-    for _ in range(count):
-        image = Image.new("RGB", (640, 480), tuple(int(value) for value in draws.integers(256, size=3)))
-        pen = ImageDraw.Draw(image)
-        for _ in range(12):
-            left, top = int(draws.integers(560)), int(draws.integers(400))
-            box = (left, top, left + int(draws.integers(20, 200)), top + int(draws.integers(20, 200)))
-            pen.ellipse(box, fill=tuple(int(value) for value in draws.integers(256, size=3)))
-        file = BytesIO()
-        image.save(file, "JPEG", quality=85)
-        files.append(file.getvalue())
-    return files
-
-
-def _texts(count: int, seed: int) -> list[str]:
-    draws = generator(seed, "bench", "texts")
-    return [" ".join(draws.choice(_WORDS, size=int(draws.integers(3, 25)))) for _ in range(count)]
