@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -241,19 +242,20 @@ class Sequences:
 class OnlineSequence:
     """Sequences that take new events while serving: the stream's side of the one definition.
 
-    A person's arrays are copied the first time something of theirs arrives; everybody else is read from the
-    batch. Every answer equals that of :meth:`Sequences.appended`.
+    What arrives waits until its person is read; then their arrays are copied and it is put in its place.
+    Everybody else is read from the batch. Every answer equals that of :meth:`Sequences.appended`.
 
     Args:
         batch: the sequences last built.
 
-    Cost: adding an event copies one person's arrays; reading is that of :class:`Sequences`.
+    Cost: adding sorts a batch of arrivals by person; the first read of a person after it copies their arrays.
     """
 
     def __init__(self, batch: Sequences) -> None:
         self._batch = batch
         self._whole = batch
         self._touched: dict[int, Sequences] = {}
+        self._waiting: dict[int, list[Steps]] = {}
         self._arrived: list[Events] = []
         self._guard = threading.Lock()
         self.unknown_users = batch.unknown_users
@@ -300,12 +302,19 @@ class OnlineSequence:
         steps, unknown_users, unknown_items = known_steps(events, self._batch.users, self._batch.items)
         self.unknown_users += unknown_users
         self.unknown_items += unknown_items
-        for user_row in np.unique(steps.users).tolist():
-            own = steps.where(steps.users == user_row)
-            alone = Steps(np.zeros(len(own), np.int32), own.rows, own.at, own.actions, own.asked)
-            before = self._touched.get(user_row)
-            before = self._batch._of_one(user_row) if before is None else before
-            self._touched[user_row] = before._with(alone)
+        order = np.argsort(steps.users, kind="stable")  # each person's arrivals stay in their order
+        users = steps.users[order]
+        bounds = np.flatnonzero(np.diff(users, prepend=-1, append=-1))
+        for start, stop in pairwise(bounds.tolist()):
+            own = order[start:stop]
+            alone = Steps(
+                np.zeros(len(own), np.int32),
+                steps.rows[own],
+                steps.at[own],
+                steps.actions[own],
+                steps.asked[own],
+            )
+            self._waiting.setdefault(int(users[start]), []).append(alone)
 
     def history(self, user_row: int, as_of: int) -> History:
         """See :meth:`Sequences.history`."""
@@ -343,6 +352,15 @@ class OnlineSequence:
         return sequences.times(row, as_of)
 
     def _read(self, user_row: int) -> tuple[Sequences, int]:
+        if user_row in self._waiting:
+            with self._guard:
+                for steps in self._waiting.get(user_row, ()):
+                    before = self._touched.get(user_row)
+                    before = self._batch._of_one(user_row) if before is None else before
+                    self._touched[user_row] = before._with(steps)
+                self._waiting.pop(
+                    user_row, None
+                )  # last: until then others wait for what is being put in place
         touched = self._touched.get(user_row)
         return (self._batch, user_row) if touched is None else (touched, 0)
 
