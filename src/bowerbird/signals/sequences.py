@@ -307,13 +307,8 @@ class OnlineSequence:
         bounds = np.flatnonzero(np.diff(users, prepend=-1, append=-1))
         for start, stop in pairwise(bounds.tolist()):
             own = order[start:stop]
-            alone = Steps(
-                np.zeros(len(own), np.int32),
-                steps.rows[own],
-                steps.at[own],
-                steps.actions[own],
-                steps.asked[own],
-            )
+            nobody = np.zeros(len(own), np.int32)
+            alone = Steps(nobody, steps.rows[own], steps.at[own], steps.actions[own], steps.asked[own])
             self._waiting.setdefault(int(users[start]), []).append(alone)
 
     def history(self, user_row: int, as_of: int) -> History:
