@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,8 @@ def test_the_example_is_listed_and_encodes_a_workspace(installed, tmp_path):
     space = str(tmp_path / "shop")
     settings = Workspace.create(space).layout.settings
     text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace("efficientnet-lite2", "colour-histogram"), encoding="utf-8")
+    text = re.sub(r"efficientnet-lite2[:\w]*", "colour-histogram", text)
+    settings.write_text(text, encoding="utf-8")
     bowerbird(installed, "import", "items", str(tmp_path / "raw" / "items.parquet"), "-w", space)
     bowerbird(installed, "build", "image_index", "near_duplicates", "-w", space)
     cards = {one["name"]: one for one in json.loads(bowerbird(installed, "signals", "--json", "-w", space))}
