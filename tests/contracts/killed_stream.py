@@ -84,4 +84,5 @@ def main() -> None:
     print(kills, acknowledged)
 
 
-main()
+if __name__ == "__main__":  # the tests' collector imports every file
+    main()

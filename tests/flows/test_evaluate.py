@@ -191,7 +191,6 @@ def test_the_log_without_the_test_holds_everything_but_the_last_items(ordered: W
 def test_the_command_prints_tables_and_json(evaluated: tuple[Workspace, Evaluation]) -> None:
     workspace, _ = evaluated
     options = ["evaluate", "-w", str(workspace.layout.root), "--cases", "5"]
-    options += ["--set", "content.image_encoder=efficientnet-lite0"]
     shown = CliRunner().invoke(app, options)
     assert shown.exit_code == 0, shown.output
     assert "simulated people" in shown.output

@@ -23,8 +23,8 @@ def shortened(vectors: Vectors, dim: int) -> Vectors:
     Example:
         >>> whole = Vectors.full(Space("item", "1", 3), np.array([[3.0, 4.0, 9.0]], np.float32))
         >>> short = shortened(whole, 2)
-        >>> short.matrix.round(2).tolist(), short.space.key
-        ([[0.6, 0.8]], 'item/1:2/2/cosine')
+        >>> (short.matrix * 10).round().tolist(), short.space.key
+        ([[6.0, 8.0]], 'item/1:2/2/cosine')
     """
     space = vectors.space
     if not 0 < dim < space.dim:

@@ -117,7 +117,7 @@ def away_from(wanted: Vectors, unwanted: Vectors, share: float = AWAY) -> Vector
     Example:
         >>> space = Space("item", "1", 2)
         >>> q, n = (Vectors.full(space, np.array([row], np.float32)) for row in ([1.0, 0.0], [0.0, 1.0]))
-        >>> away_from(q, n).matrix.round(2).tolist()
+        >>> away_from(q, n).matrix.astype(float).round(2).tolist()
         [[0.89, -0.45]]
     """
     wanted.space.require(unwanted.space, "query")

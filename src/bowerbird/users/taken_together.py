@@ -55,7 +55,7 @@ def shared_items(track: Track, user_row: int) -> Float32[np.ndarray, "user"]:
 
     Example:
         >>> steps = (np.array([7, 8, 7], np.int32), np.array([1, 2, 1]), np.zeros(3, np.int8))
-        >>> shared_items(Track(np.array([0, 2, 3]), *steps), 0).round(3).tolist()
+        >>> shared_items(Track(np.array([0, 2, 3]), *steps), 0).astype(float).round(3).tolist()
         [1.0, 0.707]
     """
     sets = sparse.csr_array(

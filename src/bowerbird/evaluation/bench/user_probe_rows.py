@@ -94,6 +94,7 @@ def boosted_trees(past: Behaviour, learnt_at: int, behaviour: Behaviour, asked_a
     def predict(question: Question) -> Float32[np.ndarray, "person label"]:
         import lightgbm
 
+        rows = np.ascontiguousarray(earlier[question.teachers])  # LightGBM copies a slice, and says so
         objective = "regression" if question.task == "spend" else "binary"
         found = np.zeros((len(question.people), question.targets.shape[1]), dtype=np.float32)
         for label in range(question.targets.shape[1]):
@@ -101,7 +102,7 @@ def boosted_trees(past: Behaviour, learnt_at: int, behaviour: Behaviour, asked_a
             if (happened == happened[0]).all():
                 found[:, label] = happened[0]
                 continue
-            data = lightgbm.Dataset(earlier[question.teachers], happened)
+            data = lightgbm.Dataset(rows, np.ascontiguousarray(happened))
             booster = lightgbm.train({**TREES, "objective": objective}, data, num_boost_round=ROUNDS)
             found[:, label] = np.asarray(booster.predict(later[question.people]))
         return found
