@@ -74,12 +74,15 @@ class AttributeTraining:
         names: the columns.
         classes: each column's classes.
         codes: class of each item in each column; -1 where not known.
+        one_space: whether the features are vectors of one space, whose weak axes are weak for a reason; they are
+            then scaled as a whole. Features of many kinds are each scaled to deviation 1.
     """
 
     features: Float32[np.ndarray, "item dim"]
     names: tuple[str, ...]
     classes: tuple[tuple[str, ...], ...]
     codes: Int64[np.ndarray, "column item"]
+    one_space: bool = False
 
 
 def trained_heads(
@@ -113,6 +116,8 @@ def trained_heads(
         raise InputError(f"trained_heads: no label among {train.size} training items; expected at least one")
     own = data.features[train]
     mean, scale = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-4)
+    if data.one_space:
+        scale = np.full_like(scale, np.sqrt(np.square(scale).mean()))
     z = (data.features - mean) / scale
     progress.start("train attribute heads", dials.members * dials.epochs, "epochs")
     sizes = [len(one) for one in data.classes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bowerbird.workspace.attribute_steps import attribute_steps
 from bowerbird.workspace.content_steps import encoding_steps, reading_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
@@ -20,6 +21,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *space_steps(settings),
             *picture_steps(settings),
             *reading_steps(settings),
+            *attribute_steps(settings),
         ],
         "users": people_steps(settings),
         "models": model_steps(settings),
