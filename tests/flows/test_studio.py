@@ -118,6 +118,7 @@ def served():
         app = studio_app(workspace, ServingSettings())
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # from now on a caller waits for the server to start instead of being refused
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

@@ -15,7 +15,14 @@ from bowerbird.records import SignalCard, Space, Vectors, Vocabulary
 from bowerbird.stores.models import LocalModels
 from bowerbird.stores.signals import LocalSignals
 
-CONTENT_SIGNALS = ("image_vector", "text_vector", "item_vector", "near_duplicates", "item_interests")
+CONTENT_SIGNALS = (
+    "image_vector",
+    "text_vector",
+    "item_vector",
+    "near_duplicates",
+    "item_interests",
+    "attributes",
+)
 CONTENT_MODELS = ("unified", "fusion", "item_index", "image_index", "text_index", "lexical")
 """What is made without events, by any chain of steps; a test holds this against the build plan."""
 

@@ -90,7 +90,7 @@ def sibling_recall(vectors: Float32[np.ndarray, "text dim"], groups: tuple[str, 
     """For each text with a sibling: is one among its k nearest others?
 
     Example:
-        >>> vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.8, 0.2]], np.float32)
+        >>> vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8]], np.float32)
         >>> sibling_recall(vectors, ("a", "a", "b", "c"), 1).tolist()
         [1.0, 0.0]
     """
