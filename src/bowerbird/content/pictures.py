@@ -107,7 +107,8 @@ def decoded(raw: bytes, limits: PictureLimits = LIMITS, at_least: int = 0) -> Pi
     except InputError:
         raise
     except _DECODER_ERRORS as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        said = str(error).partition(" <_io.")[0]  # a stream's address says nothing, and differs each time
+        reason = " ".join(said.split())[:120] or type(error).__name__
         raise InputError(f"{where}: not a readable picture: {reason}") from error
 
 

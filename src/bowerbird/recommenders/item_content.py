@@ -51,11 +51,13 @@ def content_vectors(
     place: dict[str, int] = {}
     for row, name in enumerate(items["item_id"].to_pylist()):
         place.setdefault(str(name), row)
+    if not place:
+        raise InputError(f"{where}: found 0 items; expected item_id and words of the items of the events")
     rows = np.array([place.get(name, -1) for name in item_ids.tolist()], dtype=np.int64)
     if (rows < 0).all():
         raise InputError(
             f"{where}: none of the {len(place):,} item_ids is among the {item_ids.size:,} of the events "
-            f"(e.g. {next(iter(place), None)!r} against {item_ids[0]!r}); expected the same ids in both files"
+            f"(e.g. {next(iter(place))!r} against {str(item_ids[0])!r}); expected the same ids in both files"
         )
     texts, labels = _words(items)
     parts = [

@@ -12,7 +12,7 @@ import hashlib
 import io
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -124,7 +124,9 @@ def _written(
     schema = pa.schema(
         [("id", pa.string()), ("vector", pa.list_(pa.float32(), encoder.space.dim)), ("space", pa.string())]
     )
-    inputs = (one for file in files for one in (_pictures(file) if modality == "image" else _texts(file)))
+    inputs = _each_id_once(
+        one for file in files for one in (_pictures(file) if modality == "image" else _texts(file))
+    )
     progress.start(f"encode {modality}s", None, "inputs")
     with storage_errors(to, "write"):
         try:
@@ -207,6 +209,19 @@ def _pictures(file: Path) -> Iterator[_Input]:
         yield _Input(source.all_names[place], picture.data, picture.reason or "")
 
 
+def _each_id_once(inputs: Iterable[_Input]) -> Iterator[_Input]:
+    """The inputs; one whose id came before, or that has none, keeps its place with a reason to leave it out."""
+    met: set[str] = set()
+    for one in inputs:
+        if not one.id:
+            yield _Input(one.id, None, "no id")
+        elif one.id in met:
+            yield _Input(one.id, None, "its id came before; the first is kept")
+        else:
+            met.add(one.id)
+            yield one
+
+
 def _texts(file: Path) -> Iterator[_Input]:
     row = 0
     for batch in iter_batches(file):
@@ -217,12 +232,11 @@ def _texts(file: Path) -> Iterator[_Input]:
                 f"{file}: no column of texts ({', '.join(TEXT_COLUMNS)}); found {', '.join(names)}"
             )
         by = name_column([name for name in names if name != column], ("item_id", "id", "text_id"))
-        ids = batch.column(by).to_pylist() if by else [None] * batch.num_rows
+        ids = batch.column(by).to_pylist() if by else range(row, row + batch.num_rows)
         for one, value in zip(ids, batch.column(column).to_pylist(), strict=True):
             text = as_text(value)
-            given = as_text(one)
-            yield _Input(given if given is not None else str(row), text, "" if text else "no text")
-            row += 1
+            yield _Input(as_text(one) or "", text, "" if text else "no text")
+        row += batch.num_rows
 
 
 def _counted(failures: list[tuple[str, str]]) -> dict[str, int]:

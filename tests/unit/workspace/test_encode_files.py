@@ -97,3 +97,11 @@ def test_texts_of_a_table_become_vectors(tmp_path: Path, monkeypatch: pytest.Mon
     found = encode_files([tmp_path / "t.csv"], tmp_path / "v.parquet", precision="float")
     assert pq.read_table(tmp_path / "v.parquet").column("id").to_pylist() == ["a", "c"]
     assert found.failed == {"no text": 1}
+
+
+def test_an_id_that_came_before_or_is_missing_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    table = tmp_path / "texts.csv"
+    table.write_text("id,text\na,red shoe\na,blue shoe\n,green shoe\nb,hat\n", encoding="utf-8")
+    done = encode_files([table], tmp_path / "v.parquet", precision="float")
+    assert pq.read_table(tmp_path / "v.parquet")["id"].to_pylist() == ["a", "b"]
+    assert done.failed == {"its id came before; the first is kept": 1, "no id": 1}
