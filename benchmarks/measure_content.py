@@ -39,6 +39,39 @@ PARTS = (
         ),
         ("knn-20", "probe", "zero-shot"),
     ),
+    Part(
+        "attributes",
+        "Eight label columns read off Myntra's pictures (drawn test)",
+        (
+            *(
+                "attributes",
+                "--images",
+                "{data}/myntra_fashion",
+                "--labels",
+                "{data}/myntra_fashion/styles.parquet",
+            ),
+            *("--columns", "gender,masterCategory,subCategory,articleType,baseColour,season,year,usage"),
+        ),
+        ("macro-f1", "ece", "p@1"),
+    ),
+    Part(
+        "looks",
+        "Products of a room among all, IKEA (5 folds by scene)",
+        (
+            *("looks", "--scenes", "{data}/ikea_rooms/room_images-*.parquet"),
+            *("--products", "{data}/ikea_rooms/product_images-*.parquet"),
+            *("--pairs", "{data}/ikea_rooms/item_in_room.parquet"),
+        ),
+        ("recall@10", "recall@50"),
+    ),
+    *(
+        Part(
+            f"near-duplicates-{name}",
+            f"Altered copies found among {name}'s pictures",
+            ("near-duplicates", "--images", f"{{data}}/{folder}", "--limit", "1000", "--copies", "200"),
+        )
+        for name, folder in (("flickr8k", "flickr8k_224"), ("myntra", "myntra_fashion"))
+    ),
     Part("encode", "Pictures and texts to vectors", ("encode",)),
 )
 
