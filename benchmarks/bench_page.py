@@ -99,7 +99,7 @@ def _section(part: Part, path: Path) -> str:
         "|---" * (len(metrics) + 3) + "|",
     ]
     for row in rows:
-        cells = [_number(row.get(metric)) for metric in metrics]
+        cells = [number(row.get(metric)) for metric in metrics]
         cells += [f"{row.get('cpu_seconds') or 0:,.1f}", f"{row.get('peak_mb') or 0:,.0f}"]
         lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *(f"- {note}" for note in report["notes"])])
@@ -109,14 +109,14 @@ def _metrics(row: dict[str, Any]) -> list[str]:
     return [name for name, value in row.items() if isinstance(value, dict) and "mean" in value]
 
 
-def _number(value: dict[str, Any] | None) -> str:
+def number(value: dict[str, Any] | None, digits: int = 3) -> str:
     """A mean with its standard error, and its deviation over seeds where there are several."""
     if value is None or value.get("mean") is None:
         return ""
-    mean = value["mean"]
-    text = f"{mean:.3f}" if abs(mean) < 10 else f"{mean:,.0f}"
-    if value.get("se") is not None and abs(mean) < 10:
-        text += f" (se {value['se']:.3f})"
+    form = f".{digits}f" if abs(value["mean"]) < 10 else ",.0f"
+    text = f"{value['mean']:{form}}"
+    if value.get("se") is not None and abs(value["mean"]) < 10:
+        text += f" (se {value['se']:{form}})"
     if value.get("sd") and len(value.get("seeds", [])) > 1:
-        text += f" ± {value['sd']:.3f}"
+        text += f" ± {value['sd']:{form}}"
     return text

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from bench_page import number
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "numbers"
@@ -215,7 +216,7 @@ def _section(part: Part) -> str:
     lines.append("| model | " + " | ".join(metrics) + " | CPU s | peak MB |")
     lines.append("|---" * (len(metrics) + 3) + "|")
     for row in rows:
-        cells = [_number(row.get(metric)) for metric in metrics]
+        cells = [number(row.get(metric), 4) for metric in metrics]
         cells += [f"{row.get('cpu_seconds') or 0:,.1f}", f"{row.get('peak_mb') or 0:,.0f}"]
         lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -228,19 +229,6 @@ def _about(report: dict[str, Any]) -> str:
         ", ".join([*counts, f"data {data['hash'][:12]}", f"commit {report['commit'][:9]}", report["machine"]])
         + "."
     )
-
-
-def _number(value: dict[str, Any] | None) -> str:
-    """A mean with its standard error, and its deviation over seeds where there are several."""
-    if value is None or value.get("mean") is None:
-        return ""
-    mean = value["mean"]
-    text = f"{mean:.4f}" if abs(mean) < 10 else f"{mean:,.0f}"
-    if value.get("se") is not None and abs(mean) < 10:
-        text += f" (se {value['se']:.4f})"
-    if value.get("sd") and len(value.get("seeds", [])) > 1:
-        text += f" ± {value['sd']:.4f}" if abs(mean) < 10 else f" ± {value['sd']:,.0f}"
-    return text
 
 
 def _demo_section() -> str:

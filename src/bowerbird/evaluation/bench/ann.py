@@ -23,8 +23,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.records.signal import Space, Vectors
 from bowerbird.retrieval.index import ExactIndex
@@ -93,8 +91,6 @@ def run_ann(
         task="ann",
         protocol=f"recall@{k}, one thread, knobs set for recall {TARGET} on other queries",
         data=BenchData(users=data.queries.shape[0], items=data.items.shape[0], events=0, hash=data.hash),
-        commit=checkout_commit(),
-        machine=machine_description(),
         rows=rows,
         notes=(
             data.origin,

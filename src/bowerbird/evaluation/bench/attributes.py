@@ -24,8 +24,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.metrics.classification import accuracy_at_coverage, best_of_class, macro_f1, top_label_ece
 from bowerbird.metrics.uncertainty import standard_error
@@ -175,8 +173,6 @@ def measured_attributes(labelled: Labelled, matrices: PictureMatrices, plan: Att
         "attributes",
         ", ".join(one.name for one in varied),
         data,
-        checkout_commit(),
-        machine_description(),
         rows,
         notes,
     )

@@ -20,8 +20,6 @@ from bowerbird.evaluation.bench.report import (
     BenchData,
     BenchReport,
     BenchRow,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
@@ -180,7 +178,7 @@ def run_cold(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         f"seeds 0..{plan.seeds - 1}",
     ]
     data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
-    return BenchReport("next-item", "cold", data, checkout_commit(), machine_description(), rows, notes)
+    return BenchReport("next-item", "cold", data, rows, notes)
 
 
 def _row(

@@ -12,7 +12,7 @@ from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
 from bowerbird.evaluation.bench.next_item import joined
 from bowerbird.evaluation.bench.ranking import Cases, ranked_lists
-from bowerbird.evaluation.bench.report import BenchData, BenchReport, checkout_commit, machine_description
+from bowerbird.evaluation.bench.report import BenchData, BenchReport
 from bowerbird.evaluation.splits import Split, given_split, per_item_stratified, random_holdout
 from bowerbird.metrics import accuracy, catalogue
 from bowerbird.recommenders.interactions import Interactions
@@ -152,4 +152,4 @@ def run_collaborative(
     ]
     data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
     name = protocol or ("split" if holdout is None else f"holdout {holdout:g}")
-    return BenchReport("collaborative", name, data, checkout_commit(), machine_description(), rows, notes)
+    return BenchReport("collaborative", name, data, rows, notes)

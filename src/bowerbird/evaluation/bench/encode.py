@@ -28,8 +28,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.evaluation.bench.torch_lite import torch_lite
 from bowerbird.randomness import generator
@@ -93,9 +91,7 @@ def run_encode(
         digest.update(hashlib.blake2b(text.encode("utf-8", "replace")).digest())
     data = BenchData(0, len(files), len(grouped.texts), digest.hexdigest())
     notes.append("items are pictures, events are texts")
-    return BenchReport(
-        "encode", "bytes to vector", data, checkout_commit(), machine_description(), rows, notes
-    )
+    return BenchReport("encode", "bytes to vector", data, rows, notes)
 
 
 def _picture_rows(

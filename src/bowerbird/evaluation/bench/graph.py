@@ -23,8 +23,6 @@ from bowerbird.evaluation.bench.report import (
     BenchData,
     BenchReport,
     BenchRow,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
@@ -212,7 +210,7 @@ def run_graph(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         f"seeds 0..{plan.seeds - 1}",
     ]
     data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
-    return BenchReport("graph", "related", data, checkout_commit(), machine_description(), rows, notes)
+    return BenchReport("graph", "related", data, rows, notes)
 
 
 def _measured(scores: Scores, task: RelatedTask) -> Measurement:

@@ -29,8 +29,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.metrics.cross_modal import best_ranks
 from bowerbird.records.signal import Vectors
@@ -283,8 +281,6 @@ def _report(read: Sequence[_Set], fitted: Sequence[_Set], rows: list[BenchRow]) 
         "image-text",
         "both ways, whole part as gallery",
         data,
-        checkout_commit(),
-        machine_description(),
         rows,
         notes,
     )

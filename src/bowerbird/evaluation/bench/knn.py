@@ -28,8 +28,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
@@ -102,7 +100,7 @@ def run_knn(
     notes.append(
         f"kNN-{NEIGHBOURS}: votes weighted by cosine; probe: penalty chosen on validation; se over pictures"
     )
-    return BenchReport("knn", "accuracy", data, checkout_commit(), machine_description(), rows, notes)
+    return BenchReport("knn", "accuracy", data, rows, notes)
 
 
 def _frozen(features: PictureFeatures, cpu_s: float, peak_mb: float) -> list[_Space]:

@@ -24,8 +24,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.evaluation.bench.scenes import (
     ScenesAndProducts,
@@ -118,8 +116,6 @@ def run_looks(scenes: Path, products: Path, pairs: Path, plan: LooksPlan | None 
         "looks",
         "products of a scene among all",
         BenchData(len(data.places), len(data.products), pair_count, data.hash),
-        checkout_commit(),
-        machine_description(),
         rows,
         notes,
     )

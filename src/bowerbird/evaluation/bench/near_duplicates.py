@@ -32,8 +32,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.randomness import generator
 from bowerbird.records.signal import Vectors
@@ -189,9 +187,7 @@ def run_near_duplicates(
     if unread:
         notes.append(f"{unread} pictures could not be read and were left out")
     data = BenchData(0, len(files) - taken, 3 * taken, digest.hexdigest())
-    return BenchReport(
-        "near-duplicates", "altered copies", data, checkout_commit(), machine_description(), rows, notes
-    )
+    return BenchReport("near-duplicates", "altered copies", data, rows, notes)
 
 
 def _read(images: Path, limit: int, progress: Progress) -> tuple[list[bytes], int]:

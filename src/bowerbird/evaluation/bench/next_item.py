@@ -15,8 +15,6 @@ from bowerbird.evaluation.bench.report import (
     BenchData,
     BenchReport,
     BenchRow,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.evaluation.splits import global_time, leave_one_out, warm_split
 from bowerbird.metrics import catalogue, target_rank
@@ -205,4 +203,4 @@ def _report(
 ) -> BenchReport:
     data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
     notes = [*notes, f"seeds 0..{plan.seeds - 1}; models without randomness ran once"]
-    return BenchReport("next-item", protocol, data, checkout_commit(), machine_description(), rows, notes)
+    return BenchReport("next-item", protocol, data, rows, notes)

@@ -99,6 +99,33 @@ class BenchRow:
         return record
 
 
+def machine_description(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What the numbers ran on: processor, cores this process may use, system, Python; no host name.
+
+    Args:
+        cpuinfo: where Linux describes the processor.
+    """
+    model = platform.processor() or platform.machine()
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        model = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
+        )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def checkout_commit(directory: Path = Path(__file__).parent) -> str:
+    """The short commit of the checkout the code runs from, ``+`` added when files differ from it.
+
+    ``unknown`` outside a git checkout, e.g. when installed from a wheel.
+    """
+    commit = _git(directory, "rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return "unknown"
+    return f"{commit}+" if _git(directory, "status", "--porcelain", "--untracked-files=no") else commit
+
+
 @dataclass(frozen=True, slots=True)
 class BenchReport:
     """The result of one bench task, ours and the baselines in the same table."""
@@ -108,11 +135,11 @@ class BenchReport:
     protocol: str
     """The protocol, e.g. ``loo``."""
     data: BenchData
-    commit: str
-    machine: str
     rows: Sequence[BenchRow]
     notes: Sequence[str] = ()
     """What a reader must know to compare: seen items, ties, refit, what was left out and counted."""
+    commit: str = field(default_factory=checkout_commit)
+    machine: str = field(default_factory=machine_description)
 
     def to_record(self) -> dict[str, Any]:
         """The report as plain values, in the form of the design page."""
@@ -203,33 +230,6 @@ def _short(value: float, digits: int) -> str:
     """A number without the zero before its point: the tables of this field are written so."""
     text = f"{value:,.{digits}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
-
-
-def machine_description(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What the numbers ran on: processor, cores this process may use, system, Python; no host name.
-
-    Args:
-        cpuinfo: where Linux describes the processor.
-    """
-    model = platform.processor() or platform.machine()
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        model = next(
-            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
-        )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
-
-
-def checkout_commit(directory: Path = Path(__file__).parent) -> str:
-    """The short commit of the checkout the code runs from, ``+`` added when files differ from it.
-
-    ``unknown`` outside a git checkout, e.g. when installed from a wheel.
-    """
-    commit = _git(directory, "rev-parse", "--short=12", "HEAD")
-    if not commit:
-        return "unknown"
-    return f"{commit}+" if _git(directory, "status", "--porcelain", "--untracked-files=no") else commit
 
 
 def _git(directory: Path, *arguments: str) -> str:

@@ -17,8 +17,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.randomness import generator
 from bowerbird.ranking.shared_history import SharedHistoryScorer
@@ -72,8 +70,6 @@ def run_score(
         "score",
         f"dim {DIM}, {LAYERS} layers, {HEADS} heads, {ACTIONS} actions; drawn weights",
         BenchData(seeds, sum(candidates), sum(histories), key),
-        checkout_commit(),
-        machine_description(),
         rows,
         (
             f"largest difference from the naive way: {worst:.1e} of the largest score",

@@ -24,8 +24,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.evaluation.bench.search_data import SearchData, search_data
 from bowerbird.metrics.uncertainty import standard_error
@@ -196,8 +194,6 @@ def measured_search(
         "search",
         "whole catalogue",
         BenchData(len(data.queries), len(data.titles), judged, data.hash),
-        checkout_commit(),
-        machine_description(),
         rows,
         notes,
     )

@@ -21,8 +21,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.evaluation.bench.user_probe_data import read_probe_data
 from bowerbird.metrics.uncertainty import standard_error
@@ -100,9 +98,7 @@ def run_staleness(
         *data.notes,
     ]
     counted = BenchData(behaviour.users_total, behaviour.items_total, len(behaviour), data.hash)
-    return BenchReport(
-        "staleness", f"{horizon_days} days", counted, checkout_commit(), machine_description(), rows, notes
-    )
+    return BenchReport("staleness", f"{horizon_days} days", counted, rows, notes)
 
 
 class _Trial:

@@ -21,8 +21,6 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
     Estimate,
-    checkout_commit,
-    machine_description,
 )
 from bowerbird.evaluation.bench.user_probe_data import ProbeData, read_probe_data
 from bowerbird.evaluation.bench.user_probe_rows import CONTENDERS, Contender, Question
@@ -95,8 +93,6 @@ def run_user_probe(
         "user-probe",
         f"{horizon_days} days",
         BenchData(people, met, len(behaviour), data.hash),
-        checkout_commit(),
-        machine_description(),
         rows,
         [*notes, *data.notes, f"seeds 0..{seeds - 1}; trees and popularity draw nothing and ran once"],
     )

@@ -21,7 +21,7 @@ from bowerbird.evaluation.bench.report import (
 def _report(value: float = 0.5) -> BenchReport:
     row = BenchRow("ours", {"hr@10": Estimate((value, value + 0.2), 0.01)}, cpu_seconds=1.5, peak_mb=200.0)
     return BenchReport(
-        "next-item", "loo", BenchData(2, 3, 6, "abc"), "c0ffee", "a machine", [row], ("seen out",)
+        "next-item", "loo", BenchData(2, 3, 6, "abc"), [row], ("seen out",), "c0ffee", "a machine"
     )
 
 
@@ -42,7 +42,7 @@ def test_equal_values_have_no_spread_at_all():
 def test_brackets_in_a_name_are_shown():
     row = BenchRow("ours [new]", {}, 0.0, 0.0)
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(BenchReport("t", "p", BenchData(0, 0, 0, ""), "", "", [row]).render())
+    console.print(BenchReport("t", "p", BenchData(0, 0, 0, ""), [row]).render())
     assert "ours [new]" in console.export_text()
 
 
@@ -80,7 +80,7 @@ def test_a_metric_one_model_lacks_is_a_dash():
         BenchRow("a", {"x": Estimate((1.0,))}, 0.0, 0.0),
         BenchRow("b", {"y": Estimate((20.0,))}, 0.0, 0.0),
     ]
-    table = BenchReport("t", "p", BenchData(0, 0, 0, ""), "", "", rows).render()
+    table = BenchReport("t", "p", BenchData(0, 0, 0, ""), rows).render()
     assert [list(column.cells) for column in table.columns][1:3] == [["1.0000", "-"], ["-", "20.0"]]
 
 
@@ -100,7 +100,7 @@ def test_a_narrow_table_leaves_out_metrics_from_the_right_and_names_them() -> No
     estimate = Estimate((0.1234,))
     names = ("hr@10", "ndcg@10", "coverage@10")
     row = BenchRow("pop", dict.fromkeys(names, estimate), 1.0, 10.0)
-    report = BenchReport("t", "p", BenchData(0, 0, 0, ""), "", "", [row])
+    report = BenchReport("t", "p", BenchData(0, 0, 0, ""), [row])
     narrow, wide = report.render(34), report.render()
     assert [column.header for column in narrow.columns] == ["model", "hr@10", "cpu s", "peak MB"]
     assert "ndcg@10, coverage@10" in str(narrow.caption)
