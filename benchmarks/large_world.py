@@ -10,7 +10,6 @@ answers are means nothing here. Half of a fused vector is for pictures and stays
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from bowerbird.content.made_up import WORDS  # noqa: E402
 from bowerbird.randomness import generator  # noqa: E402
 from bowerbird.stores.vector_cache import VectorCache  # noqa: E402
 from bowerbird.workspace import Workspace  # noqa: E402
-from bowerbird.workspace.content_steps import item_words  # noqa: E402
+from bowerbird.workspace.content_steps import item_words, text_key  # noqa: E402
 
 TOPICS = 200
 DAYS = 60
@@ -129,9 +128,7 @@ def main() -> None:
     encoder = load_encoder(space.settings.content.text_encoder, space.layout.cache)
     centres = draws.normal(size=(TOPICS, encoder.space.dim))
     around = centres[topics] + draws.normal(scale=0.8, size=(options.items, encoder.space.dim))
-    names = [
-        hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in item_words(space.workbench())
-    ]
+    names = [text_key(text) for text in item_words(space.workbench())]
     VectorCache(space.layout, encoder.space).append(names, normalise(around.astype(np.float32)))
     for result in space.build(BUILT):
         print(f"{result.name}: {result.outcome} {result.seconds:.1f} s {result.why}", flush=True)

@@ -167,7 +167,7 @@ def test_a_picture_comes_with_the_type_of_its_bytes_and_is_not_sent_twice(client
 
 
 def test_health_metrics_and_the_description_of_the_api(client):
-    assert client.get("/healthz").json()["status"] == "ready"
+    assert client.get("/healthz").json()["status"] == "alive"
     client.get("/v1/nowhere/at/all")
     text = client.get("/metrics").text
     assert 'bowerbird_request_seconds_count{route="/healthz",status="200"}' in text

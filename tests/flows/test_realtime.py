@@ -10,9 +10,11 @@ from starlette.testclient import TestClient
 
 from bowerbird.clock import HOUR_US
 from bowerbird.errors import SettingsError, StorageError
-from bowerbird.serving import ServingSettings, make_app
+from bowerbird.records.event import Events
+from bowerbird.serving import ServingSettings, live, make_app
 from bowerbird.serving.follower import STATE_DOWN
 from bowerbird.serving.limits import Intake
+from bowerbird.stores.event_stream import MemoryStream
 from bowerbird.stores.sqlite_state import SqliteOnlineState
 from bowerbird.workspace import Workspace
 from bowerbird.workspace.realtime import StreamConsumer, opened_state, opened_stream
@@ -35,6 +37,19 @@ def test_servers_that_share_a_state_answer_with_each_others_events_and_a_newcome
         one.post("/v1/events", json=[event("hide", first), event("save", "i5", user="newcomer")])
         assert first not in slate(other)[0]
         assert not any("no history" in note for note in slate(other, user="newcomer")[1]["notes"])
+
+
+def test_what_a_stream_delivers_twice_counts_once(own_workspace, monkeypatch):
+    stream = MemoryStream()
+    monkeypatch.setattr(live, "opened_stream", lambda *_: stream)
+    answering = live.LiveWorkspace(own_workspace)
+    people, sequences = answering.edition.release.people, answering.edition.release.sequences
+    before = len(sequences.history(people.row("u3"), 2**62))
+    known = own_workspace.workbench().events.table.slice(0, 5)
+    for _ in range(2):
+        stream.publish(Events(known))
+        answering.take([event("save", event_id="once", at=answering.now)])
+    assert len(sequences.history(people.row("u3"), 2**62)) == before + 1
 
 
 def test_a_state_that_is_down_degrades_the_answer_and_says_so(own_workspace, monkeypatch):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bowerbird.cli.options import JsonOption, SetOption, WorkspaceOption, opened, time_or_none
+
+if TYPE_CHECKING:
+    from bowerbird.workspace.backfilling import BackfillLine
 
 
 def init(directory: Annotated[Path, typer.Argument(help="Directory to make.")]) -> None:
@@ -56,6 +59,70 @@ def build(
         coverage = f"{card.coverage:.0%}" if card is not None and card.kind != "model" else ""
         note = result.why or (card.note if card is not None else "")
         table.add_row(result.name, result.outcome, coverage, f"{result.seconds:.1f}", note)
+    console.print(table, highlight=False)
+
+
+def backfill(
+    signal: Annotated[str, typer.Argument(help="The signal to make anew, e.g. text_vector.")],
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say what it will take: rows, seconds, bytes.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a signal and everything made from it anew beside what is live, then switch to all of it at once.
+
+    Write the new encoder or setting into bowerbird.toml first. Until the switch servers answer from what is
+    live, also those that start; killed, it carries on where it was.
+
+    Example: bowerbird backfill text_vector --estimate
+    """
+    from bowerbird.cli.display import BarProgress, print_json
+    from bowerbird.workspace.backfilling import backfill_estimate
+
+    space = opened(workspace)
+    if estimate:
+        lines = backfill_estimate(space.layout, space.settings, signal)
+        if as_json:
+            print_json(lines)
+        else:
+            _show_estimate(lines)
+        return
+    results = space.backfill(signal, BarProgress(quiet=as_json))
+    if as_json:
+        print_json(results)
+        return
+    made = [one for one in results if one.outcome == "built"]
+    typer.echo(f"Live: {', '.join(one.name for one in made) or 'nothing new, all of it was up to date'}.")
+
+
+def _show_estimate(lines: list[BackfillLine]) -> None:
+    from rich.table import Table
+
+    from bowerbird.cli.display import console
+
+    if not lines:
+        typer.echo("All of it is up to date.")
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("signal", "rows", "to compute", "seconds", "MB", "known from"):
+        table.add_column(column, justify="left" if column in ("signal", "known from") else "right")
+
+    def shown(value: float | None, form: str) -> str:
+        return "?" if value is None else format(value, form)
+
+    for line in lines:
+        size = None if line.bytes is None else line.bytes / 2**20
+        numbers = (
+            shown(line.rows, ","),
+            shown(line.new_rows, ","),
+            shown(line.seconds, ".1f"),
+            shown(size, ".1f"),
+        )
+        table.add_row(line.name, *numbers, line.basis)
+    seconds = sum(line.seconds or 0.0 for line in lines)
+    size = sum(line.bytes or 0 for line in lines) / 2**20
+    table.add_row("together", "", "", f"{seconds:.1f}", f"{size:.1f}", "what is not known is left out")
     console.print(table, highlight=False)
 
 

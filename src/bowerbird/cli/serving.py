@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bowerbird.cli.options import WorkspaceOption, workspace_directory
+from bowerbird.errors import BowerbirdError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from bowerbird.serving import ServingSettings
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+STARTUP_FAILURE = 3
+"""What uvicorn takes as: this would fail again."""
 IDLE_S = 0.2
 """How long a consumer that is up to date waits before it looks again."""
 _DIRECTORY, _SETTINGS = "BOWERBIRD_SERVE_DIRECTORY", "BOWERBIRD_SERVE_SETTINGS"
+_SHARED = "BOWERBIRD_SERVE_SHARED"
 
 
 def serve(
@@ -44,22 +56,26 @@ def serve(
     """
     import uvicorn
 
-    from bowerbird.serving import ServingSettings
+    from bowerbird.serving.logs import log_settings
     from bowerbird.workspace import Workspace
     from bowerbird.workspace.loading import require_built
+    from bowerbird.workspace.realtime import opened_state, opened_stream
 
     space = Workspace.open(workspace_directory(workspace))
     require_built(space.workbench())
+    opened_stream(space.settings.realtime, space.workbench().log)  # what is wrong with it is said here,
+    opened_state(space.settings.realtime, space.layout)  # not by every worker
     local = host in LOOPBACK
-    settings = ServingSettings(
-        live_clock=live,
-        require_key=not local,
-        allowed_hosts=("127.0.0.1", "localhost", "[::1]") if local else (),
-    )
+    settings = _resolved(space.settings.serving, live=live, local=local)
     port = _free_port(host, port)
     _announce(host, port, space.layout.state / "api-keys.toml", local=local)
     os.environ[_DIRECTORY] = str(space.layout.root.resolve())
     os.environ[_SETTINGS] = settings.model_dump_json()
+    counts = tempfile.TemporaryDirectory(prefix="bowerbird-counts-")
+    if workers > 1:
+        os.environ[_SHARED] = "1"
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts.name
+        (space.layout.state / "slates.sqlite").unlink(missing_ok=True)
     try:
         uvicorn.run(
             "bowerbird.cli.serving:application",
@@ -67,12 +83,27 @@ def serve(
             host=host,
             port=port,
             workers=workers,
-            log_level="warning",
+            log_config=log_settings(requests=settings.log_requests),
             timeout_graceful_shutdown=10,
+            timeout_worker_healthcheck=60,  # also how long a worker may load after SIGHUP
             server_header=False,
         )
     except KeyboardInterrupt:  # the ordinary way to stop a server: requests in hand were answered
         typer.echo("Stopped.")
+    finally:
+        counts.cleanup()
+
+
+def _resolved(said: ServingSettings, *, live: bool, local: bool) -> ServingSettings:
+    """The settings of the file with what the command says and what the address asks for."""
+    hosts = ("127.0.0.1", "localhost", "[::1]") if local else ()
+    return said.model_copy(
+        update={
+            "live_clock": live or said.live_clock,
+            "require_key": not local or said.require_key,
+            "allowed_hosts": said.allowed_hosts or hosts,
+        }
+    )
 
 
 def consume(
@@ -104,7 +135,20 @@ def consume(
 
 
 def application() -> FastAPI:
-    """The application of one server process; what it serves is in the environment."""
+    """The application of one server process; what it serves is in the environment.
+
+    A worker that cannot start says why and ends in the way that ends the whole server, not to be tried again.
+    """
+    try:
+        return _application()
+    except BowerbirdError as error:
+        if parent_process() is None:
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _application() -> FastAPI:
     from bowerbird.serving import ServingSettings, keys_of, make_app
     from bowerbird.studio import About, add_studio
     from bowerbird.workspace import Workspace
@@ -112,10 +156,33 @@ def application() -> FastAPI:
     space = Workspace.open(os.environ[_DIRECTORY])
     settings = ServingSettings.model_validate_json(os.environ[_SETTINGS])
     keys = keys_of(os.environ, space.layout.state / "api-keys.toml")[0] if settings.require_key else None
-    app = make_app(space, settings, keys)
+    app = make_app(space, settings, keys, shared=_SHARED in os.environ)
+    app.state.lifecycle.settle = _settled
+    _settled()
+    app.router.lifespan_context = _draining(app, settings.drain_s)
     about = space.settings
     add_studio(app, About(about.name, simulated=about.simulated, credit=about.credit))
     return app
+
+
+def _settled() -> None:
+    """Leave what was loaded out of the search for garbage: it stays, and looking through it costs requests time."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _draining(app: FastAPI, drain_s: float) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The application's lifespan, in which SIGTERM drains first."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with inner(app):
+            app.state.lifecycle.drain_on_term(drain_s)
+            yield
+
+    return lifespan
 
 
 def _free_port(host: str, port: int) -> int:

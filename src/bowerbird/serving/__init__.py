@@ -2,6 +2,6 @@
 
 from bowerbird.serving.app import make_app
 from bowerbird.serving.auth import ApiKey, KeyRing, keys_of
-from bowerbird.serving.settings import ServingSettings
+from bowerbird.workspace.settings import ServingSettings
 
 __all__ = ["ApiKey", "KeyRing", "ServingSettings", "keys_of", "make_app"]

@@ -15,19 +15,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import bowerbird
 from bowerbird.serving.asking import FAILURES, BadJson, asking_routes, bad_json, read_json
 from bowerbird.serving.auth import Guard, KeyRing, SameSite
-from bowerbird.serving.explanations import KeptSlates
+from bowerbird.serving.explanations import KeptSlates, SharedSlates
 from bowerbird.serving.failures import install_failures, reply_failure
 from bowerbird.serving.ingest import batch_of
+from bowerbird.serving.lifecycle import ClosingWhileDraining, Lifecycle
 from bowerbird.serving.limits import BodyLimit, Crew, Intake, RateLimit, TokenBuckets
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.looking import looking_routes
 from bowerbird.serving.metrics import Measured, Telltale
 from bowerbird.serving.people import people_routes
 from bowerbird.serving.replies import json_reply
-from bowerbird.serving.settings import ServingSettings
-from bowerbird.serving.wire import EventBatch, EventsReply, described
+from bowerbird.serving.wire import EventBatch, EventsReply, FailureReply, described
 from bowerbird.workspace.facade import Workspace
+from bowerbird.workspace.settings import ServingSettings
 
+SLATES = "slates.sqlite"
+"""In ``state/``: the newest slates of several workers."""
 POLICY = (
     "default-src 'none'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -60,7 +63,11 @@ class SafeHeaders:
 
 
 def make_app(
-    workspace: Workspace, settings: ServingSettings | None = None, keys: KeyRing | None = None
+    workspace: Workspace,
+    settings: ServingSettings | None = None,
+    keys: KeyRing | None = None,
+    *,
+    shared: bool = False,
 ) -> FastAPI:
     """The HTTP API over a workspace's live build.
 
@@ -70,15 +77,24 @@ def make_app(
         workspace: what is served.
         settings: the dials.
         keys: who may call; needed when ``settings.require_key``.
+        shared: several processes serve the workspace: slates are kept where each can explain them.
 
     Raises:
         NotReadyError: nothing was built yet.
     """
-    settings = settings or ServingSettings()
+    settings = settings or workspace.settings.serving
     telltale = Telltale()
-    live = LiveWorkspace(workspace, wall_clock=settings.live_clock)
+    live = LiveWorkspace(workspace, wall_clock=settings.live_clock, record=settings.record_slates)
     telltale.show_release(live.edition.release.version)
-    kept, crew = KeptSlates(settings.kept_slates), Crew(settings.threads, settings.max_waiting)
+    most = settings.kept_slates
+    kept = SharedSlates(workspace.layout.state / SLATES, most) if shared else KeptSlates(most)
+    crew = Crew(settings.threads, settings.max_waiting)
+
+    def switched() -> None:
+        kept.clear()
+        telltale.show_release(live.edition.release.version)
+
+    lifecycle = Lifecycle(live, switched)
     app = FastAPI(
         title="Bowerbird",
         version=bowerbird.__version__,
@@ -86,21 +102,29 @@ def make_app(
         description="Ranked, explained answers over content and behaviour.",
         docs_url=None,  # their pages load scripts from elsewhere; the studio has a reference page
         redoc_url=None,
-        middleware=_front(settings, keys, telltale),
+        middleware=_front(settings, keys, telltale, lifecycle),
+        lifespan=lifecycle.watching(),
     )
+    app.state.lifecycle = lifecycle
     install_failures(app)
     app.add_exception_handler(BadJson, bad_json)
     app.include_router(asking_routes(live, kept, crew, settings.max_budget))
     app.include_router(people_routes(live, crew))
     app.include_router(looking_routes(live, crew))
     _add_events(app, live, crew, telltale, settings)
-    _add_operations(app, live, kept, crew, telltale)
+    _add_operations(app, live, crew, telltale, lifecycle)
     return app
 
 
-def _front(settings: ServingSettings, keys: KeyRing | None, telltale: Telltale) -> list[Middleware]:
+def _front(
+    settings: ServingSettings, keys: KeyRing | None, telltale: Telltale, lifecycle: Lifecycle
+) -> list[Middleware]:
     """What requests pass before the routes, outermost first."""
-    front = [Middleware(Measured, telltale=telltale), Middleware(SafeHeaders)]
+    front = [
+        Middleware(Measured, telltale=telltale, lines=settings.log_requests),
+        Middleware(ClosingWhileDraining, lifecycle=lifecycle),
+        Middleware(SafeHeaders),
+    ]
     if settings.allowed_hosts:
         front.append(
             Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False)
@@ -146,11 +170,24 @@ def _add_events(
 
 
 def _add_operations(
-    app: FastAPI, live: LiveWorkspace, kept: KeptSlates, crew: Crew, telltale: Telltale
+    app: FastAPI, live: LiveWorkspace, crew: Crew, telltale: Telltale, lifecycle: Lifecycle
 ) -> None:
-    @app.get("/healthz", tags=["operate"], summary="Whether the server is ready: a release is loaded.")
+    @app.get("/healthz", tags=["operate"], summary="Whether the process lives; restart it when this fails.")
     async def healthz() -> Response:
-        return json_reply({"status": "ready", "version": live.edition.release.version})
+        return json_reply({"status": "alive", "version": live.edition.release.version})
+
+    @app.get(
+        "/readyz",
+        tags=["operate"],
+        summary="Whether requests should be sent here: a release is loaded, warm and current, and the server is not about to end.",
+        responses={503: {"model": FailureReply}},
+    )
+    async def readyz() -> Response:
+        lacks = lifecycle.lacks()
+        if lacks:
+            return reply_failure(503, "not_ready", "; ".join(lacks), {"retry-after": "1"})
+        degraded = await crew.run(lambda: live.degraded)
+        return json_reply({"status": "ready", "version": live.edition.release.version, "degraded": degraded})
 
     @app.get("/metrics", tags=["operate"], summary="Counters for Prometheus.")
     async def metrics() -> Response:
@@ -165,8 +202,7 @@ def _add_operations(
     async def reload(unchecked: bool = False) -> Response:
         report = await crew.run(lambda: live.reload(unchecked=unchecked))
         version = live.edition.release.version
-        kept.clear()
-        telltale.show_release(version)
+        lifecycle.announce(unchecked=unchecked)
         return json_reply({"version": version, "check": asdict(report) if report is not None else None})
 
     @app.delete(
@@ -177,5 +213,5 @@ def _add_operations(
     )
     async def forget(user_id: str) -> Response:
         report = await crew.run(lambda: live.forget(user_id))
-        kept.clear()
+        lifecycle.announce(unchecked=True)  # what was forgotten must not answer on in another worker
         return json_reply(asdict(report))

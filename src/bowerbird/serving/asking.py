@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams, UploadFile
 from starlette.responses import Response
 
 from bowerbird.errors import InputError
-from bowerbird.serving.explanations import KeptSlates
+from bowerbird.serving.explanations import Explanations
 from bowerbird.serving.failures import reply_failure
 from bowerbird.serving.limits import Crew
 from bowerbird.serving.live import LiveWorkspace
@@ -39,7 +39,7 @@ async def bad_json(_: Request, error: Exception) -> Response:
     return reply_failure(400, "bad_json", str(error))
 
 
-def asking_routes(live: LiveWorkspace, kept: KeptSlates, crew: Crew, max_budget: int) -> APIRouter:
+def asking_routes(live: LiveWorkspace, kept: Explanations, crew: Crew, max_budget: int) -> APIRouter:
     """The routes of the six surfaces and of explanations."""
     router = APIRouter(prefix="/v1", tags=["ask"])
     for surface, about in SURFACES.items():
@@ -58,8 +58,7 @@ def asking_routes(live: LiveWorkspace, kept: KeptSlates, crew: Crew, max_budget:
     )
 
     async def explain(request_id: str) -> Response:
-        slate, cards = kept.find(request_id)
-        return json_reply(slate_reply(slate, cards, explain=True))
+        return Response(kept.find(request_id), media_type="application/json")
 
     async def missing(surface: str, item_id: str, request: Request) -> Response:
         question = question_of(request.query_params)
@@ -89,7 +88,7 @@ class _Answerer:
         crew: whose threads work.
     """
 
-    def __init__(self, surface: str, live: LiveWorkspace, kept: KeptSlates, crew: Crew) -> None:
+    def __init__(self, surface: str, live: LiveWorkspace, kept: Explanations, crew: Crew) -> None:
         self._surface = surface
         self._live = live
         self._kept = kept

@@ -22,7 +22,7 @@ SCOPES = ("read", "ingest", "admin")
 SHORTEST_KEY = 16
 """Characters a key must have at least."""
 
-_OPEN = ("/", "/healthz", "/openapi.json", "/favicon.ico")
+_OPEN = ("/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico")
 _ADMIN = ("/metrics", "/v1/reload")
 
 

@@ -6,16 +6,20 @@ import threading
 import time
 from contextlib import suppress
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from jaxtyping import UInt64
 
 from bowerbird.errors import StorageError
 from bowerbird.pipeline.release import Release
 from bowerbird.records.event import Events
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.signals.sequences import OnlineSequence
-from bowerbird.stores.event_stream import EventStream
+from bowerbird.stores.event_stream import EventStream, LogStream
+from bowerbird.stores.id_runs import known_in, sorted_run
 from bowerbird.stores.online_state import OnlineState
+from bowerbird.stores.row_hash import string_lanes
 
 FOLLOW_S = 1.0
 """What others put on the stream is looked for this often."""
@@ -31,7 +35,7 @@ class Follower:
         release: the release, whose sequences are ``online``.
         online: takes the events.
         position: the place in the stream from which the release may lack events.
-        already: ids of events the release has, of those after the position.
+        already: ids of events the release has.
     """
 
     def __init__(
@@ -48,13 +52,18 @@ class Follower:
         self._release = release
         self._online = online
         self._position = position
-        self._already = already
+        self._already: UInt64[np.ndarray, "2 known"] | None = sorted_run(string_lanes(already))
+        self._arrived: set[str] = set()
         self._guard = threading.Lock()
         self._followed_s = time.monotonic()
         self._taken: dict[str, set[str]] = {}
         self.newest = release.as_of
         """Just after the newest event known."""
         self.follow()
+        if isinstance(
+            stream, LogStream
+        ):  # the log keeps each event once: what comes after the first look is new
+            self._already = None
 
     def publish(self, events: Events) -> int:
         """Put events on the stream, then read it; returns how many were taken.
@@ -118,8 +127,18 @@ class Follower:
             events, self._position = self._stream.read(self._position)
             if not len(events):
                 return
-            known = pc.is_in(events.table.column("event_id"), value_set=self._already.combine_chunks())
-            self._take(Events(events.table.filter(pc.invert(known))))
+            self._take(self._first_seen(events))
+
+    def _first_seen(self, events: Events) -> Events:
+        """Those that neither the release has nor the stream delivered before."""
+        if self._already is None:
+            return events
+        ids = events.table.column("event_id")
+        new = ~known_in(self._already, string_lanes(ids))
+        for place, name in enumerate(ids.to_pylist()):
+            new[place] &= name not in self._arrived
+            self._arrived.add(name)
+        return Events(events.table.filter(pa.array(new)))
 
     def _newest_of(self, state: OnlineState) -> int:
         try:

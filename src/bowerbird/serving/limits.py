@@ -19,6 +19,9 @@ from bowerbird.serving.failures import reply_failure
 KEPT_CALLERS = 10_000
 """Buckets kept; the caller unseen for longest is forgotten first and starts with a full bucket again."""
 
+PROBES = ("/healthz", "/readyz")
+"""Asked by balancers, often: not counted."""
+
 T = TypeVar("T")
 
 
@@ -123,7 +126,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] == "http" and scope["path"] != "/healthz":
+        if scope["type"] == "http" and scope["path"] not in PROBES:
             caller = scope.get("bowerbird.caller") or (scope.get("client") or ("unknown",))[0]
             wait_s = self._buckets.wait_s(caller, time.monotonic())
             if wait_s > 0:

@@ -7,6 +7,7 @@ servers on one stream see the same, and a restart changes nothing.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import deque
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bowerbird import clock
-from bowerbird.errors import InputError
+from bowerbird.errors import BowerbirdError, InputError
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.why_not import WhyNot, why_not
 from bowerbird.records.event import EVENT_SCHEMA, Events
@@ -36,6 +37,8 @@ from bowerbird.workspace.facade import Workspace
 from bowerbird.workspace.forgetting import ForgetReport
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.realtime import opened_state, opened_stream
+
+log = logging.getLogger(__name__)
 
 REPLAYED = 32
 """Newest requests a new release is checked with."""
@@ -83,17 +86,33 @@ class LiveWorkspace:
         workspace: what is served.
         wall_clock: the time requests are asked at: False for just after the newest event, True for the
             wall clock.
+        record: note every slate for a known person as shown.
 
     Raises:
         NotReadyError: nothing was built yet.
     """
 
-    def __init__(self, workspace: Workspace, *, wall_clock: bool = False) -> None:
+    def __init__(self, workspace: Workspace, *, wall_clock: bool = False, record: bool = False) -> None:
         self.workspace = workspace
         self._wall_clock = wall_clock
+        self._record_all = record
         self.edition = Edition.loaded(workspace)
         """What answers now."""
+        self._warm()
         self._asked: deque[Request] = deque(maxlen=REPLAYED)
+
+    def _warm(self) -> None:
+        """Answer one request, so that the first one of a caller finds everything read."""
+        people = self.edition.release.people.ids
+        try:
+            self.ask("homefeed", Question(user=people[0] if people else None, record=False), warming=True)
+        except BowerbirdError as error:  # a workspace may lack what homefeed needs; its other surfaces answer
+            log.warning("homefeed cannot be asked", extra={"why": type(error).__name__})
+
+    @property
+    def degraded(self) -> list[str]:
+        """What answers lack now, as their notes say it."""
+        return list(self.edition.follower.catch_up(""))
 
     def reload(self, *, unchecked: bool = False) -> CheckReport | None:
         """Load the newest build whole beside the one that answers, check it on the newest requests, swap it in.
@@ -127,8 +146,16 @@ class LiveWorkspace:
         """The time requests are asked at, microseconds UTC."""
         return clock.now() if self._wall_clock else self.edition.follower.newest
 
-    def ask(self, surface: str, question: Question, image: bytes | None = None) -> tuple[Slate, ItemCards]:
+    def ask(
+        self, surface: str, question: Question, image: bytes | None = None, *, warming: bool = False
+    ) -> tuple[Slate, ItemCards]:
         """The slate for a question, with the cards of its items.
+
+        Args:
+            surface: which.
+            question: what is asked.
+            image: a picture's bytes.
+            warming: nobody sees the answer: it is neither noted nor replayed.
 
         Raises:
             NotFoundError: the surface or the item is not known.
@@ -141,9 +168,11 @@ class LiveWorkspace:
             raise InputError("ads: as_of may not be given, because showing ads reserves money now")
         request = self._request(surface, question, image)
         slate = edition.answers.answer(request)
+        if warming:
+            return slate, edition.cards
         if surface != "ads" and request.image is None:  # replaying an ad would reserve money
             self._asked.append(request)
-        if question.record:
+        if question.record or (self._record_all and question.user is not None and question.as_of is None):
             self._record(edition, slate, question.user)
         if degraded:
             slate = replace(slate, notes=(*slate.notes, *degraded))

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from bowerbird.clock import format_time
-from bowerbird.errors import InputError
 from bowerbird.pipeline.release import Release
 from bowerbird.records.person_portrait import PersonPortrait
 from bowerbird.serving.asking import FAILURES
@@ -21,6 +20,7 @@ from bowerbird.serving.replies import ItemCards, json_reply
 from bowerbird.serving.wire import Id
 from bowerbird.stores.preferences import Preferences, RefusalKind
 from bowerbird.workspace.person_portraits import PersonPortraits
+from bowerbird.workspace.refusals import refused
 
 
 class InterestWish(BaseModel):
@@ -71,17 +71,9 @@ class People:
             StorageError: the disk refused.
         """
         release = self._live.edition.release
-        release.people.row(user_id)
-        if wish is not None and not release.under(interest).any():
-            raise InputError(
-                f"interest {interest!r}: no item is under it; name one of the person's interests"
-            )
         preferences = release.preferences or Preferences(self._live.workspace.layout.preferences)
-        if wish is None:
-            preferences.allow(user_id, interest)
-        else:
-            preferences.refuse(user_id, interest, wish, self._live.now - 1)
-        return {"user_id": user_id, "refused": {one.interest: one.wish for one in preferences.of(user_id)}}
+        now = refused(release, preferences, user_id, interest, wish, self._live.now - 1)
+        return {"user_id": user_id, "refused": {one.interest: one.wish for one in now}}
 
 
 def people_routes(live: LiveWorkspace, crew: Crew) -> APIRouter:

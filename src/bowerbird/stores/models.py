@@ -19,11 +19,12 @@ class LocalModels:
 
     Args:
         layout: the workspace; its folders exist.
+        draft: write versions that are not live until the registry's draft is promoted.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, draft: bool = False) -> None:
         self._folder = layout.models
-        self._registry = Registry(layout)
+        self._registry = Registry(layout, draft=draft)
 
     @contextmanager
     def writing(self, card: SignalCard) -> Iterator[Path]:
@@ -104,7 +105,8 @@ class LocalModels:
         Raises:
             NotReadyError: the model is not built.
         """
-        self._drop(self._folder / name, {self._registry.keep_live("models", name).place})
+        kept = self._registry.keep_live("models", name)
+        self._drop(self._folder / name, {entry.place for entry in kept})
 
     def remove(self, name: str) -> None:
         """Give up a model with all its versions; a build makes it again."""

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from bowerbird.errors import InputError, NotFoundError, NotReadyError, StorageError, did_you_mean
 from bowerbird.records import SignalCard, Space
@@ -39,12 +40,19 @@ class Registry:
     The file is ``state/registry.json``. A build flips to its result by replacing it, after the data
     are on the disk; a reader sees the version before or the version after.
 
+    A **draft** is a second file beside it, ``state/draft.json``: versions that are made and not live yet.
+    Who opens the registry as a draft reads those over the live ones and publishes among them; everybody
+    else does not see them. :meth:`promote` makes all of them live in one stroke.
+
     Args:
         layout: the workspace; its folders exist.
+        draft: read and publish the draft.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, draft: bool = False) -> None:
         self._path = layout.state / "registry.json"
+        self._draft = layout.state / "draft.json"
+        self._drafting = draft
 
     def versions(self, section: Section, name: str) -> list[Entry]:
         """The versions of a name, oldest first; empty when there is none."""
@@ -69,23 +77,78 @@ class Registry:
         return [entries[-1].card for _, entries in sorted(self._read(section).items())]
 
     def publish(self, section: Section, entry: Entry) -> list[Entry]:
-        """Make a version live.
+        """Make a version live, or the draft's.
 
         Returns:
-            The versions still kept, oldest first.
+            The versions whose data must be kept, the draft's among them.
 
         Raises:
             StorageError: the system refused; the version before stays live.
         """
+        name = entry.card.name
         with self._changing():
-            entries = self._read(section)
-            kept = [*entries.get(entry.card.name, []), entry][-VERSIONS_KEPT:]
-            entries[entry.card.name] = kept
-            self._write(section, entries)
-        return kept
+            live, draft = self._of(self._path, section), self._of(self._draft, section)
+            if self._drafting:
+                draft[name] = [entry]
+                self._store(self._draft, section, draft)
+            else:
+                live[name] = [*live.get(name, []), entry][-VERSIONS_KEPT:]
+                self._store(self._path, section, live)
+        return [*live.get(name, []), *draft.get(name, [])]
 
-    def keep_live(self, section: Section, name: str) -> Entry:
-        """Give up every version but the live one, so that nothing leads back behind it; returns that one.
+    def begin_draft(self, purpose: str) -> bool:
+        """Open a draft for a purpose, or carry on with the one there is; one for something else is given up.
+
+        Returns:
+            Whether there was one to carry on with.
+
+        Raises:
+            StorageError: the system refused.
+        """
+        with self._changing():
+            if self._all(self._draft).get("purpose") == purpose:
+                return True
+            self._replace(self._draft, {"purpose": purpose})
+        return False
+
+    def promote(self) -> dict[Section, list[str]]:
+        """Make every version of the draft live, all in one stroke, and end the draft.
+
+        Killed in between, it is done or not begun; done again, it changes nothing.
+
+        Returns:
+            The names that changed, per section.
+
+        Raises:
+            StorageError: the system refused; what was live stays so.
+        """
+        changed: dict[Section, list[str]] = {"signals": [], "models": []}
+        with self._changing():
+            document = self._all(self._path)
+            for section, names in changed.items():
+                live, draft = self._of(self._path, section), self._of(self._draft, section)
+                for name, (entry,) in draft.items():
+                    before = live.get(name, [])
+                    if not before or before[-1] != entry:
+                        live[name] = [*before, entry][-VERSIONS_KEPT:]
+                        names.append(name)
+                document[section] = _plain(live)
+            self._replace(self._path, document)
+            self.drop_draft()
+        return changed
+
+    def drop_draft(self) -> bool:
+        """Give the draft up; returns whether there was one. Its data go when the next version is written."""
+        there = self._draft.exists()
+        with storage_errors(self._draft, "remove the draft"):
+            self._draft.unlink(missing_ok=True)
+        return there
+
+    def keep_live(self, section: Section, name: str) -> list[Entry]:
+        """Give up every version but the live one, so that nothing leads back behind it.
+
+        Returns:
+            The versions whose data must be kept: that one, and the draft's if there is one.
 
         Raises:
             NotReadyError: it has not been built.
@@ -95,7 +158,7 @@ class Registry:
             entries = self._read(section)
             entries[name] = [live]
             self._write(section, entries)
-        return live
+        return [live, *self._of(self._draft, section).get(name, [])]
 
     def restore(self, wanted: Mapping[Section, Mapping[str, str]]) -> None:
         """Make named versions live again, all in one stroke; what came after them is given up.
@@ -118,12 +181,9 @@ class Registry:
                             f"({len(kept)} are); build again"
                         )
                     everything[section][name] = kept[: places[-1] + 1]
-            document = self._all()
-            for section, entries in everything.items():
-                document[section] = {
-                    name: list(map(dataclasses.asdict, versions)) for name, versions in entries.items()
-                }
-            write_atomically(self._path, json.dumps(document, indent=1, ensure_ascii=False).encode())
+            document = self._all(self._path)
+            document |= {section: _plain(entries) for section, entries in everything.items()}
+            self._replace(self._path, document)
 
     def remove(self, section: Section, name: str) -> None:
         """Give up a name: it is not built any more."""
@@ -158,30 +218,43 @@ class Registry:
         """The signals and models made from a name, directly or through others, sorted."""
         return impacted(name, [*self.live_cards("signals"), *self.live_cards("models")])
 
-    def _all(self) -> dict[str, dict]:
-        with storage_errors(self._path, "read"):
-            if not self._path.exists():
+    @staticmethod
+    def _all(path: Path) -> dict[str, Any]:
+        with storage_errors(path, "read"):
+            if not path.exists():
                 return {}
-            text = self._path.read_bytes()
+            text = path.read_bytes()
         try:
             return json.loads(text)
         except ValueError as error:
             raise StorageError(
-                f"{self._path}: not readable as JSON ({error}); delete the file and run `bowerbird build`"
+                f"{path}: not readable as JSON ({error}); delete the file and run `bowerbird build`"
             ) from error
 
-    def _read(self, section: Section) -> dict[str, list[Entry]]:
+    def _of(self, path: Path, section: Section) -> dict[str, list[Entry]]:
         return {
             name: [Entry(_card(entry["card"]), entry["place"]) for entry in entries]
-            for name, entries in self._all().get(section, {}).items()
+            for name, entries in self._all(path).get(section, {}).items()
         }
 
+    def _read(self, section: Section) -> dict[str, list[Entry]]:
+        """The versions of every name, the draft's last for who drafts."""
+        entries = self._of(self._path, section)
+        if self._drafting:
+            for name, versions in self._of(self._draft, section).items():
+                entries[name] = [*entries.get(name, []), *versions]
+        return entries
+
     def _write(self, section: Section, entries: dict[str, list[Entry]]) -> None:
-        everything = self._all()
-        everything[section] = {
-            name: list(map(dataclasses.asdict, versions)) for name, versions in entries.items()
-        }
-        write_atomically(self._path, json.dumps(everything, indent=1, ensure_ascii=False).encode())
+        assert not self._drafting, "only publish changes a draft"
+        self._store(self._path, section, entries)
+
+    def _store(self, path: Path, section: Section, entries: dict[str, list[Entry]]) -> None:
+        self._replace(path, self._all(path) | {section: _plain(entries)})
+
+    @staticmethod
+    def _replace(path: Path, document: dict[str, Any]) -> None:
+        write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -219,6 +292,11 @@ def impacted(name: str, cards: list[SignalCard]) -> list[str]:
         reached = {card.name for card in cards if reached & set(card.inputs)} - found
         found |= reached
     return sorted(found - {name})
+
+
+def _plain(entries: dict[str, list[Entry]]) -> dict:
+    """Entries as JSON keeps them."""
+    return {name: list(map(dataclasses.asdict, versions)) for name, versions in entries.items()}
 
 
 def _card(values: dict) -> SignalCard:

@@ -23,11 +23,12 @@ class LocalSignals:
 
     Args:
         layout: the workspace; its folders exist.
+        draft: write versions that are not live until the registry's draft is promoted.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, draft: bool = False) -> None:
         self._folder = layout.signals
-        self._registry = Registry(layout)
+        self._registry = Registry(layout, draft=draft)
 
     def put_vectors(self, card: SignalCard, ids: Vocabulary, vectors: Vectors) -> None:
         """Write a vector signal and make it live.
@@ -120,7 +121,8 @@ class LocalSignals:
         """
         from bowerbird.stores.lance_table import drop_versions
 
-        drop_versions(self._path(name), {int(self._registry.keep_live("signals", name).place)})
+        kept = self._registry.keep_live("signals", name)
+        drop_versions(self._path(name), {int(entry.place) for entry in kept})
 
     def impact(self, name: str) -> list[str]:
         """Every signal and model made from this one, directly or through others."""

@@ -26,6 +26,11 @@ def record_build(layout: Layout, results: Sequence[StepResult]) -> None:
         write_atomically(layout.reports / FILE, json.dumps(document, indent=1).encode())
 
 
+def recorded_seconds(layout: Layout) -> dict[str, float]:
+    """What each step took when it was last built, by name."""
+    return {name: one["seconds"] for name, one in _recorded(layout).items()}
+
+
 def signal_lines(layout: Layout, cards: Sequence[SignalCard]) -> tuple[SignalLine, ...]:
     """The live signals and models with what their build took; a step's second product has no time of its own."""
     recorded = _recorded(layout)

@@ -11,6 +11,7 @@ import numpy as np
 from bowerbird.content.encoder import ContentEncoder, load_encoder
 from bowerbird.content.interests import item_interests
 from bowerbird.content.precision import PrecisionCheck
+from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.stores.atomic import storage_errors
 from bowerbird.stores.vector_cache import VectorCache
@@ -38,6 +39,19 @@ def encoding_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
         Step("image_vector", ("catalogue",), 2, image, make_image_vectors, lacks_pictures),
         Step("text_vector", ("catalogue",), 1, text, make_text_vectors, lacks_words),
     ]
+
+
+def live_encoder(bench: Workbench, signal: str) -> ContentEncoder:
+    """The encoder a live vector signal was made by, whatever the settings name for the next build.
+
+    Raises:
+        NotFoundError: no installed package offers it any more.
+        NotReadyError: the signal is not built.
+    """
+    card = bench.live_card(signal)
+    if card is None:
+        raise NotReadyError(f"{signal} is not built; run `bowerbird build {signal}`")
+    return load_encoder(card.producer, bench.layout.cache)
 
 
 def reading_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
@@ -171,10 +185,15 @@ def _report_failures(bench: Workbench, failed: dict[str, str]) -> None:
         writer.writerows([item_id, failed[name]] for item_id, name in items if name in failed)
 
 
+def text_key(text: str) -> str:
+    """What a text's vector is cached under."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def encoded_texts(bench: Workbench, texts: Sequence[str | None], task: str) -> tuple[Vectors, int]:
     """A text vector for each text, absent where there is none; and how many were not in the cache."""
     encoder = load_encoder(bench.settings.content.text_encoder, bench.layout.cache, ENCODER_THREADS)
-    names = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if text else "" for text in texts]
+    names = [text_key(text) if text else "" for text in texts]
     text_of = dict(zip(names, texts, strict=True))
     cache = VectorCache(bench.layout, encoder.space)
     missing = cache.missing(sorted({name for name in names if name}))

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bowerbird.errors import InputError, NotFoundError, did_you_mean
+from bowerbird.errors import InputError, NotFoundError
 from bowerbird.evaluation.outcome import Evaluation
 from bowerbird.pipeline.why_not import WhyNot, why_not
 from bowerbird.records.person_portrait import PersonPortrait
@@ -23,6 +23,7 @@ from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.workspace.audiences import FoundAudience, found_audience
+from bowerbird.workspace.backfilling import backfilled
 from bowerbird.workspace.build_record import record_build
 from bowerbird.workspace.forgetting import ForgetReport, forget, settled
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
@@ -30,6 +31,7 @@ from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.person_portraits import PersonPortraits
 from bowerbird.workspace.plan import StepResult, needed, run
 from bowerbird.workspace.portraits import Portraits
+from bowerbird.workspace.refusals import refused
 from bowerbird.workspace.releases import Manifest, only_live, record_release, rolled_back
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
 from bowerbird.workspace.steps import step_groups
@@ -146,11 +148,30 @@ class Workspace:
             groups = step_groups(self.settings)
             steps = [step for group in groups.values() for step in group]
             names = {group: [step.name for step in members] for group, members in groups.items()}
-            results = run(needed(steps, wanted, names), bench, bench.inputs(), live_card(bench), progress)
-            record_build(self.layout, results)
-            record_release(self.layout, bench.signals.cards(), bench.models.cards())
-            if settled(self.layout):
-                only_live(self.layout)
+            results = run(needed(steps, wanted, names), bench, bench.inputs(), bench.live_card, progress)
+            self._release(bench, results)
+        self._read_again()
+        return results
+
+    def _release(self, bench: Workbench, results: list[StepResult]) -> None:
+        """Write down what is live now as a release."""
+        record_build(self.layout, results)
+        record_release(self.layout, bench.signals.cards(), bench.models.cards())
+        if settled(self.layout):
+            only_live(self.layout)
+
+    def backfill(self, signal: str, progress: Progress = SILENT) -> list[StepResult]:
+        """Make a signal anew with everything made from it, beside what is live, and switch to all of it at once.
+
+        Killed, it carries on where it was when it is asked again.
+
+        Raises:
+            NotFoundError: there is no such signal.
+            BusyError: another process holds the workspace.
+        """
+        with workspace_lock(self.layout, "backfill"):
+            results = backfilled(self.layout, self.settings, signal, progress)
+            self._release(self.workbench(), results)
         self._read_again()
         return results
 
@@ -311,20 +332,8 @@ class Workspace:
             InputError: no item is under the interest.
         """
         release = self.answers.release
-        release.people.row(user_id)
         preferences = Preferences(self.layout.preferences)
-        if wish is None:
-            preferences.allow(user_id, interest)
-            return preferences.of(user_id)
-        if not release.under(interest).any():
-            near = (
-                did_you_mean(interest, release.category_paths)
-                if release.category_paths
-                else "no item has a category"
-            )
-            raise InputError(f"interest {interest!r}: no item is under it; {near[:200]}")
-        preferences.refuse(user_id, interest, wish, release.as_of - 1)
-        return preferences.of(user_id)
+        return refused(release, preferences, user_id, interest, wish, release.as_of - 1)
 
     def audience(self, seeds: Sequence[str], n: int) -> FoundAudience:
         """The people most like a list of people.
@@ -388,12 +397,3 @@ class Workspace:
         """What is live: every signal and model with version, coverage and time."""
         bench = self.workbench()
         return [*bench.signals.cards(), *bench.models.cards()]
-
-
-def live_card(bench: Workbench):
-    """How a build asks for the live card of a step."""
-
-    def card(name: str) -> SignalCard | None:
-        return bench.signals.card(name) or bench.models.card(name)
-
-    return card

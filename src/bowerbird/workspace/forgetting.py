@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from bowerbird.stores.layout import Layout
 from bowerbird.stores.media import LocalMedia
 from bowerbird.stores.models import LocalModels
 from bowerbird.stores.preferences import Preferences
+from bowerbird.stores.registry import Registry
 from bowerbird.stores.signals import LocalSignals
 from bowerbird.surfaces.budgets import BudgetLedger
-from bowerbird.workspace.content_steps import item_words
+from bowerbird.workspace.content_steps import item_words, text_key
 from bowerbird.workspace.leftovers import holds, leftovers
 from bowerbird.workspace.realtime import opened_state
 from bowerbird.workspace.workbench import Workbench
@@ -64,6 +64,8 @@ def forget(
         raise InputError("forget: name one person (user) or one item (item)")
     layout, name = bench.layout, user if user is not None else item
     assert name is not None
+    # a backfill that was cut off may hold the id; it begins again
+    drafts = int(Registry(layout).drop_draft())
     removed: dict[str, int] = {}
     if item is not None:
         removed |= _forget_content(bench, item)
@@ -86,17 +88,22 @@ def forget(
         removed["ad ledger"] = ledger.forget(item)
     elif layout.preferences.exists():
         removed["preferences"] = Preferences(layout.preferences).forget(name)
-    removed |= _forget_signals(layout, name)
+    removed |= _forget_signals(layout, name, afresh=bool(drafts))
     removed |= _forget_files(layout, name)
     models = LocalModels(layout)
     for card in models.cards():
         models.keep_live(card.name)
+    for path in layout.models.iterdir():
+        if path.is_dir() and models.card(path.name) is None:  # only a draft had it
+            shutil.rmtree(path)
     for path in leftovers(layout.models, name):
         model = path.relative_to(layout.models).parts[0]
         models.remove(model)
         removed[f"model {model}"] = removed.get(f"model {model}", 0) + 1
     if not any(removed.values()):
         raise NotFoundError(f"forget: {name[:64]!r} is nowhere in {layout.root}; check the id")
+    if drafts:
+        removed["draft of a backfill"] = drafts
     _note_pending(layout, bench, learnt)
     left = tuple(path.relative_to(layout.root).as_posix() for path in leftovers(layout.root, name))
     return ForgetReport("user" if user is not None else "item", name, removed, tuple(learnt), left)
@@ -141,7 +148,7 @@ def _forget_content(bench: Workbench, item: str) -> dict[str, int]:
     words, pictures = item_words(bench), bench.items.column("image")
     names = []
     if words[row] and words.count(words[row]) == 1:
-        names.append(hashlib.blake2b(words[row].encode(), digest_size=16).hexdigest())
+        names.append(text_key(words[row]))
     removed = {}
     if pictures[row] and pictures.count(pictures[row]) == 1:
         names.append(pictures[row])
@@ -165,13 +172,25 @@ def _forget_vectors(path: Path, names: list[str]) -> int:
     return len(table) - len(left)
 
 
-def _forget_signals(layout: Layout, name: str) -> dict[str, int]:
-    """Rows that are the entity's, and its place in lists of others'; every older version of every signal."""
+def _forget_signals(layout: Layout, name: str, *, afresh: bool) -> dict[str, int]:
+    """Rows that are the entity's, and its place in lists of others'; every older version of every signal.
+
+    Args:
+        layout: the workspace.
+        name: the id.
+        afresh: write every table again: a draft that was given up is a newer version than the live one.
+    """
     signals, removed = LocalSignals(layout), {}
+    live = {card.name for card in signals.cards()}
+    for path in layout.signals.glob("*.lance"):
+        if path.stem not in live:  # only a draft had it
+            shutil.rmtree(path)
     for card in signals.cards():
         table = signals.table(card.name)
         left = without(table, name)
-        if left is not table:
+        if left is table and afresh:
+            signals.replace(card.name, table)
+        elif left is not table:
             signals.replace(card.name, left)
             removed[f"signal {card.name}"] = max(len(table) - len(left), 1)
         else:

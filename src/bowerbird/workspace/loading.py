@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from jaxtyping import Int32, Int64
 
 from bowerbird.clock import HOUR_US
-from bowerbird.content.encoder import load_encoder
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
 from bowerbird.pipeline.queries import QueryEncoder
@@ -22,6 +21,7 @@ from bowerbird.retrieval.index import load_index
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.stores.preferences import Preferences
+from bowerbird.workspace.content_steps import live_encoder
 from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
 
@@ -149,9 +149,8 @@ def _interests(bench: Workbench) -> ItemInterests | None:
 
 def _queries(bench: Workbench, vectors: dict[str, Vectors]) -> QueryEncoder:
     """Encoders of the live build; a query must live where the items live."""
-    content, cache = bench.settings.content, bench.layout.cache
-    image = load_encoder(content.image_encoder, cache) if "image" in vectors else None
-    text = load_encoder(content.text_encoder, cache) if "text" in vectors else None
+    image = live_encoder(bench, "image_vector") if "image" in vectors else None
+    text = live_encoder(bench, "text_vector") if "text" in vectors else None
     for space, encoder in (("image", image), ("text", text)):
         if encoder is not None:
             vectors[space].space.require(encoder.space, f"{space} queries")

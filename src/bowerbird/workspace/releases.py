@@ -14,6 +14,7 @@ from bowerbird.stores.registry import VERSIONS_KEPT, Registry
 from bowerbird.workspace.loading import release_version
 
 FILE = "releases.json"
+ANNOUNCED = "announced.json"
 PARTS: Mapping[str, str] = {
     "item vectors": "item_vector",
     "index": "item_index",
@@ -36,6 +37,31 @@ class Manifest:
     models: dict[str, str]
     stamps: dict[str, str]
     """The parts people ask about, with their versions; a part the workspace lacks is not there."""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """Word to every server process of a workspace: take what is live now."""
+
+    serial: int
+    version: str
+    """The release that is live at the time."""
+    unchecked: bool
+    """Whether it must be taken whatever a check says: after forgetting, after a rollback."""
+
+
+def announced(layout: Layout) -> Announcement | None:
+    """The newest announcement; None before the first."""
+    path = layout.state / ANNOUNCED
+    return Announcement(**json.loads(path.read_bytes())) if path.exists() else None
+
+
+def announce(layout: Layout, version: str, *, unchecked: bool) -> Announcement:
+    """Tell every server process to take what is live; each does within a second and the time of loading it."""
+    before = announced(layout)
+    word = Announcement(before.serial + 1 if before is not None else 1, version, unchecked)
+    write_atomically(layout.state / ANNOUNCED, json.dumps(asdict(word)).encode())
+    return word
 
 
 def releases(layout: Layout) -> list[Manifest]:
@@ -81,6 +107,7 @@ def rolled_back(layout: Layout) -> Manifest:
     target = known[-2]
     Registry(layout).restore({"signals": target.signals, "models": target.models})
     _write(layout, known[:-1])
+    announce(layout, target.version, unchecked=True)  # the way back must not depend on the way forward
     return target
 
 

@@ -15,7 +15,13 @@ from bowerbird.content.query_space import FusedSpace, ItemSpace, UnifiedSpace, n
 from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard, Space, Vectors
-from bowerbird.workspace.content_steps import encoded_texts, item_words, lacks_pictures, lacks_words
+from bowerbird.workspace.content_steps import (
+    encoded_texts,
+    item_words,
+    lacks_pictures,
+    lacks_words,
+    live_encoder,
+)
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -178,7 +184,7 @@ def _fused_space(bench: Workbench) -> FusedSpace:
     fusion = Fusion.load(directory / "fusion.safetensors")
     if not (directory / "conse.safetensors").exists():
         return FusedSpace(fusion)
-    encoder = load_encoder(bench.settings.content.image_encoder, bench.layout.cache)
+    encoder = live_encoder(bench, "image_vector")
     classifier = encoder if isinstance(encoder, Classifier) else None
     return FusedSpace(fusion, ConSE.load(directory / "conse.safetensors"), classifier)
 

@@ -37,6 +37,7 @@ class Workbench:
             signals of content, which read no events, then come from the workspace.
         progress: shows long work.
         log: what is read instead of the workspace's log: one with events left out.
+        draft: what is made is not live until the registry's draft is promoted.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Workbench:
         made_in: Layout | None = None,
         progress: Progress = SILENT,
         log: EventLog | None = None,
+        *,
+        draft: bool = False,
     ) -> None:
         self.layout = layout
         self.settings = settings
@@ -54,7 +57,7 @@ class Workbench:
         self.catalogue = LanceCatalogue(layout)
         self.log: EventLog = log if log is not None else SqliteEventLog(layout)
         self.media = LocalMedia(layout)
-        signals, models = LocalSignals(layout), LocalModels(layout)
+        signals, models = LocalSignals(layout, draft=draft), LocalModels(layout, draft=draft)
         if made_in is None or made_in == layout:
             self.signals, self.models = signals, models
         else:
@@ -108,9 +111,13 @@ class Workbench:
         """A vector signal aligned to item rows."""
         return self.signals.vectors(name, self.items.vocabulary)
 
+    def live_card(self, name: str) -> SignalCard | None:
+        """The live card of a signal or model; None when it is not built."""
+        return self.signals.card(name) or self.models.card(name)
+
     def has(self, name: str) -> bool:
         """Whether a signal or model is live."""
-        return self.signals.card(name) is not None or self.models.card(name) is not None
+        return self.live_card(name) is not None
 
     def inputs(self) -> dict[str, str]:
         """Versions of what builds read: the catalogue and the events.

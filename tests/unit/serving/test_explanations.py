@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from bowerbird.errors import NotFoundError
+from bowerbird.errors import NotFoundError, StorageError
 from bowerbird.records.item import Item
 from bowerbird.records.slate import Slate
-from bowerbird.serving.explanations import KeptSlates
+from bowerbird.serving import explanations
+from bowerbird.serving.explanations import KeptSlates, SharedSlates
 from bowerbird.serving.looking import picture_type
 from bowerbird.serving.replies import ItemCards, item_card
 
@@ -14,16 +16,28 @@ def slate(name):
     return Slate(name, "homefeed", 0, ())
 
 
-def test_the_oldest_slate_leaves_first_and_a_new_one_replaces_its_namesake():
-    kept, cards = KeptSlates(2), ItemCards.__new__(ItemCards)
+@pytest.mark.parametrize("kind", ["one process", "several"])
+def test_the_oldest_slate_leaves_first_and_a_new_one_replaces_its_namesake(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(explanations, "CLEARED_EVERY", 1)
+    kept = KeptSlates(2) if kind == "one process" else SharedSlates(tmp_path / "slates.sqlite", 2)
+    cards = ItemCards.__new__(ItemCards)
     for name in ("a", "b", "a", "c"):
         kept.keep(slate(name), cards)
-    assert kept.find("a")[0].request_id == "a"
+    assert orjson.loads(kept.find("a"))["request_id"] == "a"
     with pytest.raises(NotFoundError, match="'b' is not among the newest 2 slates"):
         kept.find("b")
     kept.clear()
     with pytest.raises(NotFoundError, match="ask again"):
         kept.find("a")
+
+
+def test_what_one_worker_answered_another_explains_and_a_damaged_file_says_what_to_do(tmp_path):
+    one, other = (SharedSlates(tmp_path / "slates.sqlite", 9) for _ in range(2))
+    one.keep(slate("a"), ItemCards.__new__(ItemCards))
+    assert orjson.loads(other.find("a"))["entries"] == []
+    (tmp_path / "damaged").write_bytes(b"x" * 5000)
+    with pytest.raises(StorageError, match="slates cannot be kept there"):
+        SharedSlates(tmp_path / "damaged", 9)
 
 
 def test_a_picture_address_survives_any_id():
