@@ -65,7 +65,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         messages=_messages(bench),
         logical_time=bench.log.logical_time,
         preferences=Preferences(bench.layout.preferences),
-        lacks=_lacks(bench),
+        lacks=_lacks(bench, cards),
     )
     if not with_ranker:
         return release
@@ -172,8 +172,11 @@ def _scorer(bench: Workbench, release: Release) -> Scorer:
     return TreeScorer.load(directory, release)  # pyright: ignore[reportArgumentType] - cached_property
 
 
-def _lacks(bench: Workbench) -> dict[str, str]:
+def _lacks(bench: Workbench, cards: dict[str, SignalCard]) -> dict[str, str]:
     lacks = {}
+    searched = {name.replace("_vector", "_index") for name in SPACES.values() if name in cards} | {"lexical"}
+    if absent := sorted(searched - cards.keys()):
+        lacks["search"] = f"{', '.join(absent)} not built yet, so little or nothing is found; run `bowerbird build`"
     if not len(bench.events):
         lacks["behaviour"] = "no events were imported, so nothing follows what people do"
     elif bench.log.logical_time:

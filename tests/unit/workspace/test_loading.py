@@ -51,3 +51,12 @@ def test_nothing_built_is_said(tmp_path: Path):
 def test_a_build_as_of_another_time_is_another_build(shop: Workspace):
     one, other, newest = (shop.workbench(as_of).inputs()["events"] for as_of in (10, 20, None))
     assert len({one, other, newest}) == 3
+
+
+def test_an_index_that_was_not_built_is_named(tmp_path: Path):
+    workspace = Workspace.create(tmp_path / "shop")
+    imported(workspace, tmp_path, "a", 3)
+    workspace.build(["text_vector"])
+    assert loaded_release(workspace.workbench()).lacks["search"].startswith("lexical, text_index not built yet")
+    workspace.build()
+    assert "search" not in loaded_release(workspace.workbench()).lacks
