@@ -12,12 +12,13 @@ from a pyramid of shrunk pictures alone, one blob layer for each.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int8, UInt8
+from jaxtyping import Float32, Int8, Int32, Int64, UInt8
 from PIL import Image
-from scipy.ndimage import gaussian_filter1d, maximum_filter
+from scipy.ndimage import gaussian_filter1d
 
 SIDE = 224
 """Longer side in pixels that pictures are brought to before features are looked for."""
@@ -68,41 +69,61 @@ def _cell_weights() -> Float32[np.ndarray, "sample cell"]:
 _TO_CELLS = _cell_weights()
 
 
+@dataclass(frozen=True)
+class _Level:
+    """One size of a picture, and the clearest places on it."""
+
+    slope_x: Float32[np.ndarray, "h w"]
+    slope_y: Float32[np.ndarray, "h w"]
+    shrink: float
+    x: Int64[np.ndarray, "feature"]
+    y: Int64[np.ndarray, "feature"]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where features lie, of all levels in a row; numbers of a level are repeated for each of its features."""
+
+    x: Float32[np.ndarray, "feature 1"]
+    y: Float32[np.ndarray, "feature 1"]
+    high: Float32[np.ndarray, "feature 1"]
+    wide: Float32[np.ndarray, "feature 1"]
+    start: Float32[np.ndarray, "feature 1"]
+    """Where the level's pixels begin among those of all levels."""
+
+
 def local_features(pixels: UInt8[np.ndarray, "height width 3"]) -> LocalFeatures:
     """The features of a decoded picture.
 
     Args:
         pixels: the picture; any shape, features are sought at a longer side of :data:`SIDE` pixels.
 
-    Cost: about ten CPU-milliseconds.
+    Cost: about five CPU-milliseconds.
     """
-    grey = Image.fromarray(pixels).convert("L")
-    factor = SIDE / max(grey.size)
-    size = (max(1, round(grey.width * factor)), max(1, round(grey.height * factor)))
-    grey = grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    parts = []
-    share = 1 / sum(_STEP ** (-level) for level in range(_LEVELS))
-    for level in range(_LEVELS):
-        shrink = _STEP**level
-        small = (
-            grey.resize(
-                (max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink))), Image.Resampling.BOX
-            )
-            if level
-            else grey
-        )
-        if min(small.size) <= 2 * _EDGE:
-            break
-        parts.append(_level(np.asarray(small, np.float32), shrink, round(MOST * share / shrink)))
-    if not parts:
+    levels = [level for level in _levels(pixels) if len(level.x)]
+    if not levels:
         return no_features()
-    place = np.concatenate([part.place for part in parts])
-    return LocalFeatures(
-        place,
-        np.concatenate([part.size for part in parts]),
-        np.concatenate([part.angle for part in parts]),
-        np.concatenate([part.code for part in parts]),
+    counts = [len(level.x) for level in levels]
+    sizes = [level.slope_x.size for level in levels]
+    each = np.array(
+        [
+            (*level.slope_x.shape, start, level.shrink)
+            for level, start in zip(levels, np.cumsum([0, *sizes[:-1]]), strict=True)
+        ],
+        dtype=np.float32,
     )
+    high, wide, start, shrink = np.repeat(each, counts, axis=0).T[..., None]
+    x, y = (
+        np.concatenate([getattr(level, axis) for level in levels]).astype(np.float32)[:, None]
+        for axis in ("x", "y")
+    )
+    places = _Places(x, y, high, wide, start)
+    slope_x = np.concatenate([level.slope_x.ravel() for level in levels])
+    slope_y = np.concatenate([level.slope_y.ravel() for level in levels])
+    angle = _direction(slope_x, slope_y, places)
+    code = _codes(slope_x, slope_y, places, angle)
+    place = np.hstack([x + 0.5 - wide / 2, y + 0.5 - high / 2]) / np.maximum(high, wide)
+    return LocalFeatures(place.astype(np.float32), shrink[:, 0], angle, code)
 
 
 def no_features() -> LocalFeatures:
@@ -115,73 +136,103 @@ def no_features() -> LocalFeatures:
     )
 
 
+def _levels(pixels: UInt8[np.ndarray, "height width 3"]) -> Iterator[_Level]:
+    grey = Image.fromarray(pixels).convert("L")
+    factor = SIDE / max(grey.size)
+    size = (max(1, round(grey.width * factor)), max(1, round(grey.height * factor)))
+    grey = grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    share = 1 / sum(_STEP ** (-level) for level in range(_LEVELS))
+    for level in range(_LEVELS):
+        shrink = _STEP**level
+        shrunk = (max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink)))
+        if min(shrunk) <= 2 * _EDGE:
+            return
+        small = grey.resize(shrunk, Image.Resampling.BOX) if level else grey
+        yield _level(np.asarray(small, np.float32), shrink, round(MOST * share / shrink))
+
+
+def _level(grey: Float32[np.ndarray, "h w"], shrink: float, most: int) -> _Level:
+    smooth = _blurred(grey, 1.2)
+    blobs = np.abs(_blurred(smooth, 1.2) - smooth)
+    inner = blobs[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    y, x = np.nonzero((inner > _LEAST_CONTRAST) & (inner == _largest_around(blobs)))
+    if len(y) > most:
+        best = np.argsort(-inner[y, x], kind="stable")[:most]
+        y, x = y[best], x[best]
+    slope_x, slope_y = np.zeros_like(smooth), np.zeros_like(smooth)
+    slope_x[:, 1:-1] = smooth[:, 2:] - smooth[:, :-2]
+    slope_y[1:-1] = smooth[2:] - smooth[:-2]
+    return _Level(slope_x, slope_y, shrink, x + _EDGE, y + _EDGE)
+
+
 def _blurred(values: Float32[np.ndarray, "h w"], sigma: float) -> Float32[np.ndarray, "h w"]:
     once = gaussian_filter1d(values, sigma, axis=0, truncate=3.0)
     return gaussian_filter1d(once, sigma, axis=1, truncate=3.0)
 
 
-def _level(grey: Float32[np.ndarray, "h w"], shrink: float, most: int) -> LocalFeatures:
-    """The clearest features of one level of the pyramid."""
-    smooth = _blurred(grey, 1.2)
-    blobs = np.abs(_blurred(smooth, 1.2) - smooth)
-    peak = (blobs == maximum_filter(blobs, 5)) & (blobs > _LEAST_CONTRAST)
-    peak[:_EDGE], peak[-_EDGE:], peak[:, :_EDGE], peak[:, -_EDGE:] = False, False, False, False
-    y, x = np.nonzero(peak)
-    if not len(y):
-        return no_features()
-    if len(y) > most:
-        best = np.argsort(-blobs[y, x], kind="stable")[:most]
-        y, x = y[best], x[best]
-    slope_x, slope_y = np.zeros_like(smooth), np.zeros_like(smooth)
-    slope_x[:, 1:-1] = smooth[:, 2:] - smooth[:, :-2]
-    slope_y[1:-1] = smooth[2:] - smooth[:-2]
-    angle = _direction(slope_x, slope_y, x, y)
-    code = _codes(slope_x, slope_y, x, y, angle)
-    high, wide = grey.shape
-    longer = max(high, wide)
-    place = np.stack([(x + 0.5 - wide / 2) / longer, (y + 0.5 - high / 2) / longer], axis=1)
-    return LocalFeatures(
-        place.astype(np.float32), np.full(len(x), shrink, np.float32), angle.astype(np.float32), code
-    )
+def _largest_around(values: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "inner_h inner_w"]:
+    """The largest of 5 x 5 values around each place but those at the edge."""
+    high, wide = values.shape[0] - 2 * _EDGE, values.shape[1] - 2 * _EDGE
+    top = values[:, _EDGE - 2 : _EDGE - 2 + wide].copy()
+    for step in range(-1, 3):
+        np.maximum(top, values[:, _EDGE + step : _EDGE + step + wide], out=top)
+    largest = top[_EDGE - 2 : _EDGE - 2 + high].copy()
+    for step in range(-1, 3):
+        np.maximum(largest, top[_EDGE + step : _EDGE + step + high], out=largest)
+    return largest
 
 
-def _direction(slope_x, slope_y, x, y):
+def _direction(
+    slope_x: Float32[np.ndarray, "pixel"], slope_y: Float32[np.ndarray, "pixel"], places: _Places
+) -> Float32[np.ndarray, "feature"]:
     """The direction most edges around each place have, from 36 bins, refined between neighbours."""
-    at_x, at_y = _sampled_at(slope_x.shape, x, y, np.zeros(len(x), np.float32))
-    gx, gy = slope_x[at_y, at_x], slope_y[at_y, at_x]
-    strength = np.hypot(gx, gy) * _WINDOW
-    bins = (np.arctan2(gy, gx) * (36 / (2 * np.pi))).astype(np.int64) % 36
-    flat = bins + 36 * np.arange(len(x))[:, None]
-    votes = np.bincount(flat.ravel(), strength.ravel(), minlength=36 * len(x)).reshape(-1, 36)
+    count = len(places.x)
+    at = _pixels_under(places, np.zeros((count, 1), np.float32))
+    gx, gy = slope_x.take(at), slope_y.take(at)
+    strength = np.sqrt(gx * gx + gy * gy) * _WINDOW
+    bins = (np.arctan2(gy, gx) * np.float32(36 / (2 * np.pi))).astype(np.int32)
+    bins += np.where(bins < 0, 36, 0) + 36 * np.arange(count, dtype=np.int32)[:, None]
+    votes = np.bincount(bins.ravel(), strength.ravel(), minlength=36 * count)[: 36 * count].reshape(-1, 36)
     votes = votes * 0.5 + 0.25 * (np.roll(votes, 1, axis=1) + np.roll(votes, -1, axis=1))
     top = votes.argmax(axis=1)
-    row = np.arange(len(x))
+    row = np.arange(count)
     left, here, right = votes[row, (top - 1) % 36], votes[row, top], votes[row, (top + 1) % 36]
     bend = left - 2 * here + right
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, 1), 0.0)
-    return (top + 0.5 + shift) * (2 * np.pi / 36)
+    return ((top + 0.5 + shift) * (2 * np.pi / 36)).astype(np.float32)
 
 
-def _sampled_at(shape, x, y, angle):
-    """Pixels under the turned patch of each place; places outside repeat the border."""
-    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    at_x = x[:, None] + cos * _OFFSETS[:, 0] - sin * _OFFSETS[:, 1]
-    at_y = y[:, None] + sin * _OFFSETS[:, 0] + cos * _OFFSETS[:, 1]
-    at_x = np.clip(np.rint(at_x), 0, shape[1] - 1).astype(np.int32)
-    return at_x, np.clip(np.rint(at_y), 0, shape[0] - 1).astype(np.int32)
+def _pixels_under(
+    places: _Places, angle: Float32[np.ndarray, "feature 1"]
+) -> Int32[np.ndarray, "feature sample"]:
+    """Pixels under the turned patch of each place; samples outside repeat the border."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    at_x = np.rint(places.x + (cos * _OFFSETS[:, 0] - sin * _OFFSETS[:, 1]))
+    at_y = np.rint(places.y + (sin * _OFFSETS[:, 0] + cos * _OFFSETS[:, 1]))
+    at_x = np.minimum(np.maximum(at_x, 0), places.wide - 1)
+    at_y = np.minimum(np.maximum(at_y, 0), places.high - 1)
+    return (places.start + at_y * places.wide + at_x).astype(np.int32)
 
 
-def _codes(slope_x, slope_y, x, y, angle):
-    at_x, at_y = _sampled_at(slope_x.shape, x, y, angle.astype(np.float32))
-    gx, gy = slope_x[at_y, at_x], slope_y[at_y, at_x]
-    strength = np.hypot(gx, gy)
-    turned = ((np.arctan2(gy, gx) - angle[:, None]) * (_BINS / (2 * np.pi))) % _BINS
-    low = np.floor(turned).astype(np.int64) % _BINS
-    part = (turned - np.floor(turned)).astype(np.float32)
-    by_bin = np.zeros((len(x), _BINS, _PATCH * _PATCH), np.float32)
-    row, sample = np.arange(len(x))[:, None], np.arange(_PATCH * _PATCH)
-    by_bin[row, low, sample] = strength * (1 - part)
-    by_bin[row, (low + 1) % _BINS, sample] = strength * part
-    code = (by_bin @ _TO_CELLS).reshape(len(x), -1)
+def _codes(
+    slope_x: Float32[np.ndarray, "pixel"],
+    slope_y: Float32[np.ndarray, "pixel"],
+    places: _Places,
+    angle: Float32[np.ndarray, "feature"],
+) -> Int8[np.ndarray, "feature 128"]:
+    """Strength of the edges in each of eight directions and sixteen cells, relative to the main direction."""
+    at = _pixels_under(places, angle[:, None])
+    gx, gy = slope_x.take(at), slope_y.take(at)
+    strength = np.sqrt(gx * gx + gy * gy)
+    turned = (np.arctan2(gy, gx) - angle[:, None]) * np.float32(_BINS / (2 * np.pi))
+    turned -= _BINS * np.floor(turned / _BINS)
+    turned[turned > _BINS - 1] -= _BINS  # between the last bin and the first
+    code = np.empty((len(at), _BINS, _CELLS * _CELLS), np.float32)
+    for direction in range(_BINS):
+        apart = np.abs(turned - direction)
+        if direction == _BINS - 1:
+            apart = np.minimum(apart, np.abs(turned + 1))
+        code[:, direction] = (strength * np.maximum(1 - apart, 0)) @ _TO_CELLS
+    code = code.reshape(len(at), -1)
     code = np.sqrt(code / np.maximum(code.sum(axis=1, keepdims=True), 1e-6))
     return np.rint(code * 127).astype(np.int8)

@@ -176,7 +176,9 @@ def _lacks(bench: Workbench, cards: dict[str, SignalCard]) -> dict[str, str]:
     lacks = {}
     searched = {name.replace("_vector", "_index") for name in SPACES.values() if name in cards} | {"lexical"}
     if absent := sorted(searched - cards.keys()):
-        lacks["search"] = f"{', '.join(absent)} not built yet, so little or nothing is found; run `bowerbird build`"
+        lacks["search"] = (
+            f"{', '.join(absent)} not built yet, so little or nothing is found; run `bowerbird build`"
+        )
     if not len(bench.events):
         lacks["behaviour"] = "no events were imported, so nothing follows what people do"
     elif bench.log.logical_time:

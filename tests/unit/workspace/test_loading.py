@@ -57,6 +57,8 @@ def test_an_index_that_was_not_built_is_named(tmp_path: Path):
     workspace = Workspace.create(tmp_path / "shop")
     imported(workspace, tmp_path, "a", 3)
     workspace.build(["text_vector"])
-    assert loaded_release(workspace.workbench()).lacks["search"].startswith("lexical, text_index not built yet")
+    assert (
+        loaded_release(workspace.workbench()).lacks["search"].startswith("lexical, text_index not built yet")
+    )
     workspace.build()
     assert "search" not in loaded_release(workspace.workbench()).lacks
