@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from bowerbird.content.local_features import LocalFeatures, local_features, no_features
 from bowerbird.content.picture_alignment import (
@@ -30,7 +30,7 @@ from bowerbird.content.pictures import decoded
 
 __all__ = ["PHOTO_FROM", "REVISION", "CopyVerifier", "copy_logit"]
 
-REVISION = "2"
+REVISION = "3"
 """Raised by hand when a verdict may change; kept verdicts of another revision are not used."""
 PHOTO_FROM = 0.03
 """Pictures with less :func:`~bowerbird.content.picture_overlay.texture` are drawings."""
@@ -114,7 +114,7 @@ class CopyVerifier:
         left = np.flatnonzero(~photos & ~alike)
         if len(left):
             shown = np.array([one.structure for one in seen], np.float32)
-            scores[left] = _drawing_scores(squeezed, shown, first[left], second[left])
+            scores[left] = _drawing_scores(squeezed, shown, photo, first[left], second[left])
         return scores
 
     def _look(self, row: int) -> _Seen:
@@ -136,17 +136,22 @@ class CopyVerifier:
 def _drawing_scores(
     squeezed: UInt8[np.ndarray, "item 96 96 3"],
     shown: Float32[np.ndarray, "item"],
+    photo: Bool[np.ndarray, "item"],
     first: Int64[np.ndarray, "pair"],
     second: Int64[np.ndarray, "pair"],
 ) -> Float32[np.ndarray, "pair"]:
-    """Crops of drawings; a drawing that is no crop may still be changed otherwise, so nothing speaks against it."""
+    """Crops of drawings, and clean drawings that cannot be laid on each other at all: those are seen to differ.
+
+    A picture that looks like a photo beside a drawing may be the drawing, badly saved: nothing speaks against it.
+    """
     enough = np.minimum(shown[first], shown[second]) >= LEAST_STRUCTURE
     scores = np.zeros(len(first), np.float32)
     asked = np.flatnonzero(enough)
     if len(asked):
         left = aligned_difference(squeezed, first[asked], second[asked])
         cropped = left.zoomed & ~left.mirrored & (left.worst <= CROPPED_LIMIT)
-        scores[asked] = np.where(cropped, 1 - 0.5 * np.minimum(left.worst / CROPPED_LIMIT, 1), 0)
+        differ = np.isinf(left.worst) & ~photo[first[asked]] & ~photo[second[asked]]
+        scores[asked] = np.where(cropped, 1 - 0.5 * np.minimum(left.worst / CROPPED_LIMIT, 1), -1.0 * differ)
     return scores
 
 
