@@ -144,14 +144,19 @@ def _drawing_scores(
 
     A picture that looks like a photo beside a drawing may be the drawing, badly saved: nothing speaks against it.
     """
-    enough = np.minimum(shown[first], shown[second]) >= LEAST_STRUCTURE
     scores = np.zeros(len(first), np.float32)
-    asked = np.flatnonzero(enough)
-    if len(asked):
-        left = aligned_difference(squeezed, first[asked], second[asked])
-        cropped = left.zoomed & ~left.mirrored & (left.worst <= CROPPED_LIMIT)
-        differ = np.isinf(left.worst) & ~photo[first[asked]] & ~photo[second[asked]]
-        scores[asked] = np.where(cropped, 1 - 0.5 * np.minimum(left.worst / CROPPED_LIMIT, 1), -1.0 * differ)
+    asked = np.flatnonzero(np.minimum(shown[first], shown[second]) >= LEAST_STRUCTURE)
+    differ = ~photo[first] & ~photo[second]
+    # a crop lies well on the whole where the whole, squeezed into the crop, would not
+    for moved, still in ((first, second), (second, first)):
+        if not len(asked):
+            break
+        laid = aligned_difference(squeezed, moved[asked], still[asked])
+        cropped = laid.zoomed & ~laid.mirrored & (laid.worst <= CROPPED_LIMIT)
+        scores[asked[cropped]] = 1 - 0.5 * laid.worst[cropped] / CROPPED_LIMIT
+        differ[asked] &= np.isinf(laid.worst)
+        asked = asked[~cropped]
+    scores[asked[differ[asked]]] = -1
     return scores
 
 
