@@ -32,7 +32,9 @@ def made(directory: Path, world: World, cache: Path | None = None) -> Workspace:
     place = campaigns.schema.get_field_index("ends_at")
     endless = campaigns.set_column(place, "ends_at", pa.nulls(len(campaigns), pa.int64()))
     pq.write_table(endless, raw / "campaigns.parquet")
-    layout = Workspace.create(directory / "workspace", simulated=True, credit="drawn by the tests").layout
+    layout = Workspace.create(
+        directory / "workspace", simulated=True, credit="drawn by the tests", nsfw="off"
+    ).layout
     text = layout.settings.read_text(encoding="utf-8")
     layout.settings.write_text(text.replace("efficientnet-lite2", "efficientnet-lite0"), encoding="utf-8")
     if cache is not None:

@@ -12,6 +12,7 @@ from bowerbird.cli import (
     building,
     importing,
     people,
+    quality,
     serving,
     worlds,
 )
@@ -32,6 +33,7 @@ app.command("build")(building.build)
 app.add_typer(asking.app, name="ask")
 app.add_typer(bench_app, name="bench")
 app.command("backfill")(building.backfill)
+app.add_typer(quality.app, name="quality")
 app.command("rollback")(building.rollback)
 app.command("forget")(building.forget)
 app.command("evaluate")(worlds.evaluate)

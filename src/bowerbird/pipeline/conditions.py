@@ -2,21 +2,25 @@
 
 A condition is a short text: ``category=home/kitchen`` (the node and all below it), ``price<=50``, ``price>=10``,
 ``brand=acme``, or ``name=value`` for an attribute; case is ignored. What is asked about and not known of an item
-is not met by it.
+is not met by it. Where an item has no attribute of that name, what was read off it counts: ``colour``, ``language``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int32
 
 from bowerbird.errors import InputError
 from bowerbird.records.item import Items
 
-__all__ = ["MOST_CONDITIONS", "meeting"]
+__all__ = ["MOST_CONDITIONS", "Facets", "meeting"]
+
+Facets = Mapping[str, Mapping[str, Int32[np.ndarray, "holder"]]]
+"""Name, then value in lower case, to the rows of the items it was read off."""
+_SPELT = {"color": "colour"}
 
 MOST_CONDITIONS = 20
 """Conditions of one request."""
@@ -24,12 +28,15 @@ MOST_CONDITIONS = 20
 _FORM = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*(.+?)\s*", re.DOTALL)
 
 
-def meeting(items: Items, conditions: Sequence[str]) -> Bool[np.ndarray, "item"]:
+def meeting(
+    items: Items, conditions: Sequence[str], facets: Facets | None = None
+) -> Bool[np.ndarray, "item"]:
     """Items that meet every condition.
 
     Args:
         items: the catalogue.
         conditions: as the module describes.
+        facets: what was read off items.
 
     Raises:
         InputError: a condition is not understood, or there are too many.
@@ -38,11 +45,11 @@ def meeting(items: Items, conditions: Sequence[str]) -> Bool[np.ndarray, "item"]
         raise InputError(f"only: found {len(conditions)} conditions; at most {MOST_CONDITIONS} are read")
     met = np.ones(len(items), dtype=bool)
     for condition in conditions:
-        met &= _meeting_one(items, condition)
+        met &= _meeting_one(items, condition, facets or {})
     return met
 
 
-def _meeting_one(items: Items, condition: str) -> Bool[np.ndarray, "item"]:
+def _meeting_one(items: Items, condition: str, facets: Facets) -> Bool[np.ndarray, "item"]:
     form = _FORM.fullmatch(condition)
     if form is None:
         raise InputError(
@@ -61,13 +68,21 @@ def _meeting_one(items: Items, condition: str) -> Bool[np.ndarray, "item"]:
         return np.array([path.startswith(below) for path in paths], dtype=bool)
     if name == "brand":
         return np.array([(brand or "").lower() == value for brand in items.column("brand")], dtype=bool)
-    return np.array(
-        [
-            any(key.lower() == name and str(held).lower() == value for key, held in pairs or ())
-            for pairs in items.column("attributes")
-        ],
-        dtype=bool,
-    )
+    return _attribute(items, name, value, facets.get(_SPELT.get(name, name), {}))
+
+
+def _attribute(
+    items: Items, name: str, value: str, read_off: Mapping[str, Int32[np.ndarray, "holder"]]
+) -> Bool[np.ndarray, "item"]:
+    """Items whose own attribute has the value; of those without the attribute, the ones it was read off."""
+    met, silent = np.zeros(len(items), dtype=bool), np.ones(len(items), dtype=bool)
+    for row, pairs in enumerate(items.column("attributes")):
+        said = [str(held).lower() for key, held in pairs or () if key.lower() == name]
+        met[row], silent[row] = value in said, not said
+    if value in read_off:
+        rows = read_off[value]
+        met[rows] |= silent[rows]
+    return met
 
 
 def _price(items: Items, sign: str, value: str) -> Bool[np.ndarray, "item"]:

@@ -12,8 +12,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from bowerbird.content.eligibility import Eligibility
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotFoundError, did_you_mean
+from bowerbird.pipeline.conditions import Facets
 from bowerbird.pipeline.person_memory import PersonMemory
 from bowerbird.pipeline.queries import QueryEncoder
 from bowerbird.ranking.scorer import Scorer
@@ -63,6 +65,10 @@ class Release:
     logical_time: bool = False
     preferences: Preferences | None = None
     """What people said about their own interests; None where nobody can say anything."""
+    eligibility: Eligibility | None = None
+    """What the policy lets each surface show; None before it was decided."""
+    facets: Facets = field(default_factory=dict)
+    """What was read off items and a search may ask for: name, then value, to the rows it is true of."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Signals this workspace cannot have, and why: ``events`` -> "no events were imported"."""
     memory: PersonMemory = field(default_factory=PersonMemory, repr=False, compare=False)
@@ -193,6 +199,17 @@ class Release:
             "ads": self.is_ad,
             "all": np.ones(len(self.items), dtype=bool),
         }
+
+    def offered(self, surface: str, kind: str, as_of: int) -> Bool[np.ndarray, "item"]:
+        """Items of a kind that existed at a time and that the policy does not keep off a surface."""
+        mask = self.eligible(kind, as_of)
+        dropped = self.eligibility.dropped(surface) if self.eligibility is not None else None
+        return mask if dropped is None else mask & ~dropped
+
+    def limited(self, surface: str) -> Bool[np.ndarray, "item"]:
+        """Items of which the policy lets a surface show a few."""
+        found = self.eligibility.limited(surface) if self.eligibility is not None else None
+        return np.zeros(len(self.items), dtype=bool) if found is None else found
 
     def eligible(self, kind: str, as_of: int) -> Bool[np.ndarray, "item"]:
         """Items of a kind that existed at a time: ``organic``, ``products``, ``ads`` or ``all``."""

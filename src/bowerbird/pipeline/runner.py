@@ -28,8 +28,10 @@ from bowerbird.retrieval.source import Source
 from bowerbird.slate.filters import REASONS, Filter
 from bowerbird.slate.spread import spread
 
-LATE_FILTERS = ("near_duplicate_in_slate",)
+LATE_FILTERS = ("near_duplicate_in_slate", "limited")
 """Filters that read the value column and so run after scoring."""
+LAW = "limited"
+"""The filter that holds the policy: every surface has it, whatever it declares."""
 
 
 NONE_ELIGIBLE = {
@@ -93,8 +95,10 @@ class Pipeline:
             (plugins.load("sources", name)(self.release), declared.quota)
             for name, declared in self.settings.sources.items()
         )
+        names = [name for name in self.settings.filters if name != LAW]
+        names += [LAW] if self.release.limited(self.name).any() else []
         filters: tuple[tuple[str, Filter], ...] = tuple(
-            (name, plugins.load("filters", name)) for name in self.settings.filters
+            (name, plugins.load("filters", name)) for name in names
         )
         object.__setattr__(self, "_sources", sources)
         object.__setattr__(self, "_filters", filters)
@@ -165,10 +169,14 @@ class Pipeline:
             )
 
     def _found(self, context: Context, trace: Trace) -> Candidates:
-        allowed = self.release.eligible(self.settings.eligible, context.as_of)
-        request = context.request
+        release, request = self.release, context.request
+        allowed = release.eligible(self.settings.eligible, context.as_of)
+        offered = release.offered(self.name, self.settings.eligible, context.as_of)
+        if (kept_off := int(allowed.sum() - offered.sum())) > 0:
+            trace.done("policy", int(allowed.sum()), int(offered.sum()), f"{kept_off:,} kept off by [policy]")
+            allowed = offered
         if request.only:
-            allowed = allowed & meeting(self.release.items, request.only)
+            allowed = allowed & meeting(release.items, request.only, release.facets)
         asked = request.query is not None or request.item_id is not None or request.image is not None
         if context.refused is not None and not asked:  # who asks for it by name gets it all the same
             before, allowed = int(allowed.sum()), allowed & ~context.refused

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bowerbird.pipeline.runner import Pipeline, Scored
+from bowerbird.pipeline.runner import LAW, Pipeline, Scored
 from bowerbird.pipeline.understanding import understood
 from bowerbird.records.request import Request
 
@@ -32,7 +32,7 @@ class WhyNot:
     item_id: str
     surface: str
     stage: str
-    """Where it ended: ``eligible``, ``sources``, ``filter NAME``, ``rank`` or ``shown``."""
+    """Where it ended: ``eligible``, ``policy``, ``sources``, ``filter NAME``, ``rank`` or ``shown``."""
     reason: str
     sources: tuple[Reached, ...] = ()
     terms: Mapping[str, float] | None = None
@@ -66,6 +66,9 @@ def why_not(pipeline: Pipeline, request: Request, item_id: str) -> WhyNot:
         late = created >= request.as_of
         reason = "it did not exist yet at this time" if late else f"the surface shows {kind} items only"
         return WhyNot(item_id, pipeline.name, "eligible", reason)
+    if not release.offered(pipeline.name, kind, request.as_of)[row]:
+        assert release.eligibility is not None
+        return WhyNot(item_id, pipeline.name, "policy", release.eligibility.reason(pipeline.name, row))
     slate = pipeline.answer(request)
     reached = _reached(pipeline, request, row)
     if item_id in slate.item_ids:
@@ -73,7 +76,9 @@ def why_not(pipeline: Pipeline, request: Request, item_id: str) -> WhyNot:
         return WhyNot(item_id, pipeline.name, "shown", f"it is shown, at place {place}", reached)
     for drop in slate.dropped:
         if row in drop.rows:
-            return WhyNot(item_id, pipeline.name, f"filter {drop.stage}", drop.reason, reached)
+            why = release.eligibility.reason(pipeline.name, row) if release.eligibility else ""
+            reason = f"{drop.reason}: {why}" if drop.stage == LAW and why else drop.reason
+            return WhyNot(item_id, pipeline.name, f"filter {drop.stage}", reason, reached)
     scored = pipeline.score(request)
     if row not in scored.candidates.rows:
         return WhyNot(item_id, pipeline.name, "sources", "no source brought it within its quota", reached)
@@ -109,7 +114,7 @@ def _ranked(
 def _reached(pipeline: Pipeline, request: Request, row: int) -> tuple[Reached, ...]:
     """The item's rank in every source's list, however long."""
     context = understood(pipeline.release, request)
-    allowed = pipeline.release.eligible(pipeline.settings.eligible, context.as_of)
+    allowed = pipeline.release.offered(pipeline.name, pipeline.settings.eligible, context.as_of)
     found = []
     for source, quota in pipeline.sources:
         place = np.flatnonzero(source.find(context, min(DEEP, len(allowed)), allowed).rows == row)

@@ -19,6 +19,9 @@ from bowerbird.records.request import Context
 FATIGUE_IMPRESSIONS = 4
 """Shown this often lately without a response, an item rests."""
 
+LIMITED_EVERY = 10
+"""One place of so many may go to what the policy limits, and at least one of a slate."""
+
 _FINAL = tuple(ACTION_CODE[action] for action in ("save", "purchase", "add_to_cart", "rate"))
 
 
@@ -34,6 +37,10 @@ class ItemFacts(Protocol):
     @property
     def row_of(self) -> dict[str, int]:
         """Item id to row."""
+        ...
+
+    def limited(self, surface: str) -> Bool[np.ndarray, "item"]:
+        """Items of which the policy lets a surface show a few."""
         ...
 
     def having_all(self, text: str) -> Bool[np.ndarray, "item"]:
@@ -108,6 +115,21 @@ def near_duplicate_in_slate(
     return gone
 
 
+def limited(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
+    """The policy limits the item, and better ones of its kind have the places there are: one in ten.
+
+    Reads the ``value`` column, so it runs after scoring. Every surface has this filter.
+    """
+    under = facts.limited(context.request.surface)[candidates.rows]
+    places = max(1, context.request.n // LIMITED_EVERY)
+    if under.sum() <= places:
+        return np.zeros(len(candidates), dtype=bool)
+    order = np.argsort(-candidates.scores["value"], kind="stable")
+    kept = order[under[order]][:places]
+    under[kept] = False
+    return under
+
+
 def _same_picture(
     rows: Int32[np.ndarray, "n"], others: Int32[np.ndarray, "m"], facts: ItemFacts
 ) -> Bool[np.ndarray, "n"]:
@@ -122,6 +144,7 @@ REASONS = {
     "hidden": "the person hid it",
     "unwanted": "its words are what was not wanted",
     "fatigued": f"shown {FATIGUE_IMPRESSIONS} times lately without a response",
+    "limited": f"the policy limits it to one place in {LIMITED_EVERY}",
     "near_duplicate_of_anchor": "near-duplicate of the item asked about",
     "near_duplicate_in_slate": "near-duplicate of a better candidate",
 }

@@ -37,7 +37,7 @@ def demo_workspace(
         BusyError: another process holds the workspace.
     """
     world_settings = settings or WorldSettings()
-    workspace = Workspace.create(path, simulated=True, credit=CREDIT)
+    workspace = Workspace.create(path, simulated=True, credit=CREDIT, nsfw="off")  # drawings; 2 minutes
     done = workspace.layout.state / IMPORTED
     if done.exists():
         if json.loads(done.read_text(encoding="utf-8"))["world"] == world_settings.fingerprint():

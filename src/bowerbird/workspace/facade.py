@@ -15,7 +15,6 @@ from bowerbird.records.portrait import ItemPortrait
 from bowerbird.records.request import ANYTHING, Request, Wish
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
-from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.lock import workspace_lock
 from bowerbird.stores.preferences import Preferences, Refusal, RefusalKind
@@ -33,7 +32,7 @@ from bowerbird.workspace.plan import StepResult, needed, run
 from bowerbird.workspace.portraits import Portraits
 from bowerbird.workspace.refusals import refused
 from bowerbird.workspace.releases import Manifest, only_live, record_release, rolled_back
-from bowerbird.workspace.settings import WorkspaceSettings, read_settings, settings_text
+from bowerbird.workspace.settings import WorkspaceSettings, read_settings, write_settings
 from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
 
@@ -78,8 +77,10 @@ class Workspace:
         return cls(layout, read_settings(layout.settings, overrides))
 
     @classmethod
-    def create(cls, path: str | Path, *, simulated: bool = False, credit: str = "") -> Workspace:
-        """Make an empty workspace, or open the one that is there.
+    def create(
+        cls, path: str | Path, *, simulated: bool = False, credit: str = "", nsfw: str = "auto"
+    ) -> Workspace:
+        """Make an empty workspace, or open the one that is there; the rest goes into a new ``bowerbird.toml``.
 
         Raises:
             InputError: the path is a file.
@@ -89,8 +90,7 @@ class Workspace:
             raise InputError(f"{path}: a file is in the way; name a new directory")
         layout.create()
         if not layout.exists():
-            text = settings_text(layout.root.resolve().name, simulated=simulated, credit=credit)
-            write_atomically(layout.settings, text.encode())
+            write_settings(layout, simulated=simulated, credit=credit, nsfw=nsfw)
         return cls.open(path)
 
     def import_files(

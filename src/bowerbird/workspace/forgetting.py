@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bowerbird.content.picture_text import READER, PictureText
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.catalogue import LanceCatalogue
@@ -21,6 +22,7 @@ from bowerbird.stores.models import LocalModels
 from bowerbird.stores.preferences import Preferences
 from bowerbird.stores.registry import Registry
 from bowerbird.stores.signals import LocalSignals
+from bowerbird.stores.text_cache import TextCache
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.workspace.content_steps import item_words, text_key
 from bowerbird.workspace.leftovers import holds, leftovers
@@ -152,12 +154,22 @@ def _forget_content(bench: Workbench, item: str) -> dict[str, int]:
     removed = {}
     if pictures[row] and pictures.count(pictures[row]) == 1:
         names.append(pictures[row])
+        names += _forget_read(bench, pictures[row], removed)
         assert isinstance(bench.media, LocalMedia)
         removed["media"] = bench.media.forget([pictures[row]])
     removed["vector cache"] = sum(
         _forget_vectors(path, names) for path in bench.layout.cache.rglob("*.arrow")
     )
     return removed
+
+
+def _forget_read(bench: Workbench, picture: str, removed: dict[str, int]) -> list[str]:
+    """What was read in a picture nobody else has; the name its words' vector is cached under."""
+    read = TextCache(bench.layout, READER)
+    text = {PictureText.from_json(one).text for one in read.get([picture]).values()}
+    removed["words in pictures"] = read.forget([picture])
+    read.close()
+    return [hashlib.blake2b(one.encode(), digest_size=16).hexdigest() for one in text if one]
 
 
 def _forget_vectors(path: Path, names: list[str]) -> int:

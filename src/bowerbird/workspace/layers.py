@@ -22,6 +22,12 @@ CONTENT_SIGNALS = (
     "near_duplicates",
     "item_interests",
     "attributes",
+    "picture_quality",
+    "picture_text",
+    "colours",
+    "language",
+    "safety",
+    "eligibility",
 )
 CONTENT_MODELS = ("unified", "fusion", "item_index", "image_index", "text_index", "lexical")
 """What is made without events, by any chain of steps; a test holds this against the build plan."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int32, Int64
 
 from bowerbird.clock import HOUR_US
+from bowerbird.content.eligibility import Eligibility
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
 from bowerbird.pipeline.queries import QueryEncoder
@@ -25,6 +30,8 @@ from bowerbird.workspace.content_steps import live_encoder
 from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
 
+LEAST_COLOUR = 0.2
+"""Share of the subject a colour covers where a search for it finds the item."""
 SPACES = {"item": "item_vector", "image": "image_vector", "text": "text_vector"}
 """Space name to the signal that holds items' vectors of it."""
 
@@ -60,6 +67,8 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         lexical=_lexical(bench),
         duplicate_of=_duplicates(bench),
         interests=_interests(bench),
+        eligibility=_eligibility(bench),
+        facets=_facets(bench),
         queries=_queries(bench, vectors),
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
         messages=_messages(bench),
@@ -139,6 +148,45 @@ def _duplicates(bench: Workbench) -> Int32[np.ndarray, "item"]:
     known = (own >= 0) & (canonical >= 0)
     rows[own[known]] = canonical[known]
     return rows
+
+
+def _eligibility(bench: Workbench) -> Eligibility | None:
+    if bench.signals.card("eligibility") is None:
+        return None
+    row_of = {name: row for row, name in enumerate(bench.items.vocabulary.ids)}
+    return Eligibility.from_table(bench.signals.table("eligibility"), row_of, len(row_of))
+
+
+def _facets(bench: Workbench) -> dict[str, dict[str, Int32[np.ndarray, "holder"]]]:
+    """What a search may ask for: colours that cover enough of the subject, and languages told for sure."""
+    found: dict[str, dict[str, Int32[np.ndarray, "holder"]]] = {}
+    for name, kept in (("colours", _plain_colours), ("language", _sure)):
+        if bench.signals.card(name) is not None:
+            rows_of: dict[str, set[int]] = {}
+            for item, value in kept(bench.signals.table(name)):
+                rows_of.setdefault(value, set()).add(bench.items.vocabulary.row(item))
+            found["colour" if name == "colours" else name] = {
+                value: np.array(sorted(rows), dtype=np.int32) for value, rows in rows_of.items()
+            }
+    return found
+
+
+def _plain_colours(table: pa.Table) -> Iterator[tuple[str, str]]:
+    """Item and colour, where it covers a fifth of the subject; a picture that is all background is its subject."""
+    lines = table.select(["item_id", "value", "shade", "share", "background"]).to_pylist()
+    for item, own in itertools.groupby(lines, key=lambda line: line["item_id"]):
+        seen = list(own)
+        subject = [line for line in seen if not line["background"]] or seen
+        whole, shares = sum(line["share"] for line in subject), Counter[str]()
+        for line in subject:
+            for colour in {line["value"], line["shade"]}:
+                shares[colour] += line["share"] / whole
+        yield from ((item, colour) for colour, share in shares.items() if share >= LEAST_COLOUR)
+
+
+def _sure(table: pa.Table) -> Iterator[tuple[str, str]]:
+    lines = zip(*(table.column(name).to_pylist() for name in ("item_id", "value", "abstained")), strict=True)
+    yield from ((item, value) for item, value, abstained in lines if not abstained)
 
 
 def _interests(bench: Workbench) -> ItemInterests | None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from bowerbird.records.signal import SignalCard
 from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.text_index import LexicalIndex
-from bowerbird.workspace.content_steps import item_words, lacks_words
+from bowerbird.workspace.content_steps import item_words
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.plan import Step
+from bowerbird.workspace.quality_steps import picture_texts
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
@@ -24,7 +25,7 @@ def model_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     read = ("catalogue", "events", "item_vector", "near_duplicates", "item_interests", "cooccurrence")
     return [
         *indexes,
-        Step("lexical", ("catalogue",), 1, "", make_lexical, lacks_words),
+        Step("lexical", ("catalogue", "picture_text"), 1, "", make_lexical, lacks_text),
         Step("ranker", read, 1, seed, make_ranker, lacks_impressions),
     ]
 
@@ -60,9 +61,20 @@ def _index_maker(name: str) -> Callable[[Workbench, str], SignalCard]:
     return make
 
 
+def _searched(bench: Workbench) -> list[str]:
+    """Each item's words, and then those in its picture."""
+    pairs = zip(item_words(bench), picture_texts(bench), strict=True)
+    return [" ".join(part for part in pair if part) for pair in pairs]
+
+
+def lacks_text(bench: Workbench) -> str | None:
+    """Why there is nothing to index; None when there is."""
+    return None if any(_searched(bench)) else "no item has words"
+
+
 def make_lexical(bench: Workbench, version: str) -> SignalCard:
-    """Index the words of items."""
-    texts = item_words(bench)
+    """Index the words of items, and those in their pictures."""
+    texts = _searched(bench)
     index = LexicalIndex.build(texts)
     card = bench.card(
         "lexical",
@@ -70,7 +82,7 @@ def make_lexical(bench: Workbench, version: str) -> SignalCard:
         version,
         "BM25",
         counted=(sum(bool(text) for text in texts), len(texts)),
-        inputs=("catalogue",),
+        inputs=("catalogue", "picture_text"),
     )
     with bench.models.writing(card) as directory:
         if index is not None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from bowerbird.config import Settings, read_toml, validated, with_overrides
+from bowerbird.content.eligibility import DEFAULT_POLICY, PolicyRule
 from bowerbird.content.instructions import int8_is_fast
+from bowerbird.errors import SettingsError, did_you_mean
 from bowerbird.pipeline.settings import SurfaceSettings
 from bowerbird.signals.sequences import SequenceSettings
+from bowerbird.stores.atomic import write_atomically
+from bowerbird.stores.layout import Layout
 from bowerbird.surfaces.declarations import declared
 
 
@@ -25,6 +29,10 @@ class ContentSettings(Settings):
     item_space: Literal["auto", "fused", "unified"] = "auto"
     """Where items and queries live: look and words side by side, without training, or a tower trained on this
     catalogue, which needs torch and items with both a picture and words. ``auto`` trains from 500 such items on."""
+    nsfw: Literal["auto", "on", "off"] = "auto"
+    """Whether pictures are judged unsafe for work: ``auto`` where ``bowerbird[safety]`` is installed, 35 CPU-ms each."""
+    picture_text: Literal["on", "off"] = "off"
+    """Whether words in pictures are read, which needs ``bowerbird[words]`` and half a CPU-second a picture; search and the space of items then read them too."""
 
 
 class RealtimeSettings(Settings):
@@ -86,6 +94,8 @@ class WorkspaceSettings(Settings):
     sequence: SequenceSettings = SequenceSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     serving: ServingSettings = ServingSettings()
+    policy: dict[str, PolicyRule] = Field(default_factory=lambda: _policy({}, {}, "defaults"))
+    """What each surface may show of what was measured; a rule of the same name takes a built-in one's place."""
     surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
     """The surfaces: where candidates come from, what may not be shown, what counts."""
 
@@ -106,16 +116,50 @@ def settings_of(tables: dict[str, Any], where: str) -> WorkspaceSettings:
         SettingsError: something unknown is said.
     """
     surfaces = declared(tables.get("surfaces", {}), where)
-    rest = {name: value for name, value in tables.items() if name != "surfaces"}
+    policy = _policy(tables.get("policy", {}), surfaces, where)
+    rest = {name: value for name, value in tables.items() if name not in ("surfaces", "policy")}
     checked = validated(WorkspaceSettings, rest, where)
-    return checked.model_copy(update={"surfaces": surfaces})
+    return checked.model_copy(update={"surfaces": surfaces, "policy": policy})
 
 
-def settings_text(name: str, *, simulated: bool = False, credit: str = "") -> str:
+def _policy(
+    tables: dict[str, Any], surfaces: Mapping[str, SurfaceSettings], where: str
+) -> dict[str, PolicyRule]:
+    """The built-in rules, with those of a file in their places or after them."""
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise SettingsError(f"{where}: policy = {tables!r}: expected a table [policy.NAME] for each rule")
+    rules = {
+        name: validated(PolicyRule, rule, f"{where} [policy.{name}]")
+        for name, rule in {**DEFAULT_POLICY, **tables}.items()
+    }
+    for name, rule in rules.items():
+        for surface in rule.surfaces:
+            if surfaces and surface not in surfaces:
+                raise SettingsError(
+                    f"{where} [policy.{name}]: unknown surface {surface!r}; {did_you_mean(surface, surfaces)}"
+                )
+    return rules
+
+
+def write_settings(layout: Layout, *, simulated: bool = False, credit: str = "", nsfw: str = "auto") -> None:
+    """Write the ``bowerbird.toml`` of a new workspace, named after its directory."""
+    text = settings_text(layout.root.resolve().name, simulated=simulated, credit=credit, nsfw=nsfw)
+    write_atomically(layout.settings, text.encode())
+
+
+def settings_text(
+    name: str, *, simulated: bool = False, credit: str = "", nsfw: str = ContentSettings().nsfw
+) -> str:
     """A ``bowerbird.toml`` that states the surfaces in full, so that they can be edited.
 
     The encoders' precision is written down too: int8 where this processor is fast at it. So a workspace
     that moves to another machine keeps its precision and its spaces.
+
+    Args:
+        name: what pages and reports call it.
+        simulated: whether its people are.
+        credit: whose pictures these are.
+        nsfw: whether pictures are judged; see :class:`ContentSettings`.
     """
     precision = ":int8" if int8_is_fast() else ""
     lines = [
@@ -128,7 +172,12 @@ def settings_text(name: str, *, simulated: bool = False, credit: str = "") -> st
         "[content]",
         f"image_encoder = {_toml(ContentSettings().image_encoder + precision)}",
         f"text_encoder = {_toml(ContentSettings().text_encoder + precision)}",
+        f"nsfw = {_toml(nsfw)}",
+        f"picture_text = {_toml(ContentSettings().picture_text)}",
     ]
+    for rule_name, rule in _policy({}, {}, "defaults").items():
+        lines += ["", f"[policy.{rule_name}]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in rule.model_dump(mode="json").items() if value]
     for surface, settings in declared({}, "defaults").items():
         lines += ["", f"[surfaces.{surface}]  # {settings.about}"]
         lines += [f"n = {settings.n}", f"eligible = {_toml(settings.eligible)}"]

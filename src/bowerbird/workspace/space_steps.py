@@ -23,6 +23,7 @@ from bowerbird.workspace.content_steps import (
     live_encoder,
 )
 from bowerbird.workspace.plan import Step
+from bowerbird.workspace.quality_steps import picture_texts
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
@@ -38,7 +39,7 @@ WORDLESS = 0.05
 
 def space_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The tower, and the vectors of items it or the fusion gives."""
-    read = ("catalogue", "image_vector", "text_vector")
+    read = ("catalogue", "image_vector", "text_vector", "picture_text")
     chosen = f"{settings.seed}/{settings.content.item_space}"
     return [
         Step("unified", read, 1, chosen, make_unified, lacks_pairs),
@@ -211,6 +212,7 @@ def _sides(
         "category": encoded_texts(bench, paths, "encode categories")[0],
         "attributes": encoded_texts(bench, facts, "encode attributes")[0],
         "price": _prices(bench),
+        "ocr": encoded_texts(bench, picture_texts(bench), "encode words in pictures")[0],
     }
     said = {name: vectors for name, vectors in said.items() if vectors.present.any()}
     inputs = [TowerInput("image", "image", image.space)]

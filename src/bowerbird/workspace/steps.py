@@ -8,6 +8,8 @@ from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
 from bowerbird.workspace.picture_steps import picture_steps
 from bowerbird.workspace.plan import Step
+from bowerbird.workspace.quality_steps import quality_steps, text_steps
+from bowerbird.workspace.safety_steps import safety_steps
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.space_steps import space_steps
 from bowerbird.workspace.workbench import Workbench
@@ -18,10 +20,13 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
     return {
         "content": [
             *encoding_steps(settings),
+            *text_steps(settings),
             *space_steps(settings),
             *picture_steps(settings),
             *reading_steps(settings),
             *attribute_steps(settings),
+            *quality_steps(settings),
+            *safety_steps(settings),
         ],
         "users": people_steps(settings),
         "models": model_steps(settings),

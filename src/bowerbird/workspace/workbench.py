@@ -134,7 +134,8 @@ class Workbench:
         self,
         name: str,
         what: tuple[
-            Literal["item", "user", "query", "model"], Literal["vector", "label", "group", "graph", "model"]
+            Literal["item", "user", "query", "model"],
+            Literal["vector", "label", "scalar", "group", "graph", "model"],
         ],
         version: str,
         producer: str,

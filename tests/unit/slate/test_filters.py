@@ -20,6 +20,10 @@ class Facts:
 
     duplicate_of: np.ndarray
     row_of: dict[str, int]
+    under_limit: tuple[int, ...] = ()
+
+    def limited(self, surface: str) -> np.ndarray:
+        return np.isin(np.arange(10), self.under_limit) & (surface == "homefeed")
 
     def having_all(self, text: str) -> np.ndarray:
         """Items 1 and 7 have sleeves."""
@@ -87,3 +91,14 @@ def test_of_a_group_of_near_duplicates_the_best_stays() -> None:
 def test_every_built_in_filter_has_a_reason_for_people() -> None:
     named = [name for name in filters.REASONS if not hasattr(filters, name)]
     assert named == []
+
+
+def test_of_what_the_policy_limits_the_best_stays_for_each_ten_places() -> None:
+    facts = Facts(FACTS.duplicate_of, FACTS.row_of, under_limit=(2, 5, 7))
+    valued = ALL.with_scores(value=np.linspace(0.1, 1, 10, dtype=np.float32))  # the later the better
+    gone = filters.limited(Context(Request("homefeed", 1000, n=10)), valued, facts)
+    assert valued.rows[gone].tolist() == [2, 5]
+    assert valued.rows[filters.limited(Context(Request("homefeed", 1000, n=25)), valued, facts)].tolist() == [
+        2
+    ]
+    assert not filters.limited(Context(Request("search", 1000, n=10)), valued, facts).any()
