@@ -68,7 +68,7 @@ class Edition:
         start = (
             stream.end if isinstance(stream, LogStream) else START
         )  # what arrives while the release is read
-        release = loaded_release(bench)
+        release = loaded_release(bench, shared=True)
         online = OnlineSequence(release.sequences.whole())
         streaming = replace(release, sequences=online)
         already = bench.events.table.column("event_id")

@@ -17,6 +17,7 @@ from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.catalogue import LanceCatalogue
 from bowerbird.stores.event_log import SqliteEventLog
 from bowerbird.stores.layout import Layout
+from bowerbird.stores.mapped_vectors import FOLDER
 from bowerbird.stores.media import LocalMedia
 from bowerbird.stores.models import LocalModels
 from bowerbird.stores.preferences import Preferences
@@ -246,6 +247,7 @@ def _forget_files(layout: Layout, name: str) -> dict[str, int]:
     if evaluations.exists():
         removed["evaluation cache"] = sum(1 for _ in evaluations.iterdir())
         shutil.rmtree(evaluations)
+    shutil.rmtree(layout.cache / FOLDER, ignore_errors=True)
     named = leftovers(layout.reports, name)
     for path in named:
         path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.online_counts import OnlineCounts
+from bowerbird.stores.mapped_vectors import mapped_vectors
 from bowerbird.stores.preferences import Preferences
 from bowerbird.workspace.content_steps import live_encoder
 from bowerbird.workspace.space_steps import loaded_space
@@ -36,12 +37,13 @@ SPACES = {"item": "item_vector", "image": "image_vector", "text": "text_vector"}
 """Space name to the signal that holds items' vectors of it."""
 
 
-def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
+def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool = False) -> Release:
     """Everything the live build left, read whole.
 
     Args:
         bench: the workspace's stores.
         with_ranker: False while the ranker itself is being trained.
+        shared: several processes of this machine load it: large vectors are mapped from one file.
 
     Raises:
         NotReadyError: nothing was built yet, or items were imported since.
@@ -49,7 +51,10 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
     require_built(bench)
     cards = _cards(bench)
     live = {space: name for space, name in SPACES.items() if name in cards}
-    vectors = {space: bench.item_vectors(name) for space, name in live.items()}
+    vectors = {
+        space: _mapped(bench, cards[name]) if shared else bench.item_vectors(name)
+        for space, name in live.items()
+    }
     release = Release(
         version=release_version(cards),
         as_of=bench.as_of,
@@ -80,6 +85,11 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True) -> Release:
         return release
     _require_all_items(release)
     return release.with_scorer(_scorer(bench, release)) if "ranker" in cards else release
+
+
+def _mapped(bench: Workbench, card: SignalCard) -> Vectors:
+    ids = bench.items.vocabulary
+    return mapped_vectors(bench.layout, card, ids, lambda: bench.item_vectors(card.name))
 
 
 def require_built(bench: Workbench) -> None:
