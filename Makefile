@@ -45,7 +45,7 @@ numbers-users: .venv/dev-installed  ## measure docs/numbers-users.md into number
 	$(BIN)/python benchmarks/measure_users.py
 
 numbers-serving: .venv/dev-installed demo/bowerbird.toml  ## measure requests, ingest, visibility and scoring into numbers/serving/
-	$(BIN)/python -P benchmarks/measure_serving.py demo/
+	$(BIN)/python benchmarks/measure_serving.py demo/
 
 serve: .venv/demo-installed demo/bowerbird.toml  ## serve the demo workspace: HTTP API and studio
 	cd demo && ../$(BIN)/bowerbird serve

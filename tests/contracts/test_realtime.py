@@ -158,7 +158,7 @@ def test_a_redis_killed_and_started_again_has_what_it_acknowledged(tmp_path):
         assert len(RedisStream(client).read("")[0]) == 5
         state = RedisOnlineState(client)
         assert (len(state.steps()), state.position) == (5, "here")
-        assert RedisStream(client).forget(user_id="u") == 5
+        assert RedisStream(client).forget(user_id="u").removed == 5
     finally:
         server.kill()
         server.wait()

@@ -70,7 +70,7 @@ def test_the_consumer_reads_the_log_once_and_trims_what_the_build_has(own_worksp
     consumer = StreamConsumer(RealtimeSettings(), own_workspace.layout, log)
     assert consumer.step() == log.count() > 0
     assert consumer.step() == 0
-    assert consumer.trim(own_workspace.answers.release.as_of) == log.count()
+    assert consumer.trim(own_workspace.answers.release.as_of, 2**60) == (log.count(), 0)
 
 
 def test_an_address_that_is_not_understood_is_refused(own_workspace):

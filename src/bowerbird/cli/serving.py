@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STARTUP_FAILURE = 3
 """What uvicorn takes as: this would fail again."""
+TRIM_S = 60.0
+"""How often what the live build has, and what is old, is let go of."""
 IDLE_S = 0.2
 """How long a consumer that is up to date waits before it looks again."""
 _DIRECTORY, _SETTINGS = "BOWERBIRD_SERVE_DIRECTORY", "BOWERBIRD_SERVE_SETTINGS"
@@ -118,15 +120,21 @@ def consume(
     """
     import time
 
+    from bowerbird import clock
     from bowerbird.workspace import Workspace
     from bowerbird.workspace.realtime import StreamConsumer
+    from bowerbird.workspace.releases import releases
 
     space = Workspace.open(workspace_directory(workspace))
     consumer = StreamConsumer(space.settings.realtime, space.layout, space.workbench().log)
-    total = 0
+    total, trimmed_s = 0, -TRIM_S
     while True:
         read = consumer.step()
         total += read
+        if not read and (once or time.monotonic() - trimmed_s >= TRIM_S):
+            built = releases(space.layout)
+            consumer.trim(built[-1].as_of if built else 0, clock.now())
+            trimmed_s = time.monotonic()
         if not read:
             if once:
                 break

@@ -19,6 +19,7 @@ from bowerbird.signals.sequences import OnlineSequence
 from bowerbird.stores.event_stream import EventStream, LogStream
 from bowerbird.stores.id_runs import known_in, sorted_run
 from bowerbird.stores.online_state import OnlineState
+from bowerbird.stores.protocol import EventLog
 from bowerbird.stores.row_hash import string_lanes
 
 FOLLOW_S = 1.0
@@ -36,6 +37,7 @@ class Follower:
         online: takes the events.
         position: the place in the stream from which the release may lack events.
         already: ids of events the release has.
+        log: knows which events were forgotten; a stream may still have them.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Follower:
         online: OnlineSequence,
         position: str,
         already: pa.ChunkedArray,
+        log: EventLog,
     ) -> None:
         self._stream = stream
         self._state = state
@@ -54,6 +57,7 @@ class Follower:
         self._position = position
         self._already: UInt64[np.ndarray, "2 known"] | None = sorted_run(string_lanes(already))
         self._arrived: set[str] = set()
+        self._log = log
         self._guard = threading.Lock()
         self._followed_s = time.monotonic()
         self._taken: dict[str, set[str]] = {}
@@ -124,8 +128,9 @@ class Follower:
             self.newest = max(self.newest, self._newest_of(self._state))
             return
         while True:
-            events, self._position = self._stream.read(self._position)
-            if not len(events):
+            before = self._position
+            events, self._position = self._stream.read(before)
+            if self._position == before:
                 return
             self._take(self._first_seen(events))
 
@@ -134,7 +139,7 @@ class Follower:
         if self._already is None:
             return events
         ids = events.table.column("event_id")
-        new = ~known_in(self._already, string_lanes(ids))
+        new = ~(known_in(self._already, string_lanes(ids)) | self._log.forgotten(ids))
         for place, name in enumerate(ids.to_pylist()):
             new[place] &= name not in self._arrived
             self._arrived.add(name)

@@ -72,7 +72,7 @@ class Edition:
         online = OnlineSequence(release.sequences.whole())
         streaming = replace(release, sequences=online)
         already = bench.events.table.column("event_id")
-        follower = Follower(stream, state, streaming, online, start, already)
+        follower = Follower(stream, state, streaming, online, start, already, bench.log)
         answers = Answers(streaming, workspace.settings.surfaces, workspace.ledger)
         return Edition(
             streaming, follower, answers, ItemCards(streaming), bench.media, bench.catalogue.users()

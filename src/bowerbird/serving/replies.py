@@ -51,6 +51,7 @@ def slate_reply(slate: Slate, cards: ItemCards, *, explain: bool) -> dict[str, A
     reply: dict[str, Any] = {
         "request_id": slate.request_id,
         "surface": slate.surface,
+        "release": cards.release.version,
         "as_of": format_time(slate.as_of),
         "as_of_us": slate.as_of,
         "notes": slate.notes,

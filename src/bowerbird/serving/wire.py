@@ -174,6 +174,7 @@ class SlateReply(BaseModel):
                 {
                     "request_id": "6f0c3a5b9d2e4f71",
                     "surface": "homefeed",
+                    "release": "9f2c81d0a7b3e655",
                     "as_of": "2026-01-31T00:00:00Z",
                     "as_of_us": 1769817600000000,
                     "notes": [],
@@ -185,6 +186,8 @@ class SlateReply(BaseModel):
 
     request_id: str
     surface: str
+    release: str
+    """The release that answered, whole: no answer mixes two."""
     as_of: str
     as_of_us: int
     """Microseconds UTC."""

@@ -19,7 +19,7 @@ from bowerbird.errors import BusyError, StorageError
 from bowerbird.records import EVENT_SCHEMA, Events
 from bowerbird.stores.atomic import storage_error, storage_errors, sweep_scratch
 from bowerbird.stores.event_rows import COLUMNS, CREATE_EVENT, INSERT_EVENT, arrow_rows, canonical, sql_rows
-from bowerbird.stores.id_runs import known_in, read_run, runs_to_merge, write_run
+from bowerbird.stores.id_runs import known_in, read_run, runs_to_merge, sorted_run, write_run
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.row_hash import digest, string_lanes
 from bowerbird.stores.segments import (
@@ -45,6 +45,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS segment (name TEXT PRIMARY KEY, rows INTEGER, first_at INTEGER, last_at INTEGER,
     first_sequence INTEGER, last_sequence INTEGER, sum_a TEXT, sum_b TEXT)""",
     "CREATE TABLE IF NOT EXISTS id_run (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, rows INTEGER)",
+    "CREATE TABLE IF NOT EXISTS forgotten (hashes BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
@@ -225,6 +226,9 @@ class SqliteEventLog:
                 self._add_run(string_lanes(gone.column("event_id")))
             parts = [gone, *(self._rewritten(part, *matched) for part in self._segments())]
             removed = pa.concat_tables(parts)
+            if len(removed):
+                lanes = string_lanes(removed.column("event_id"))
+                self._db.execute("INSERT INTO forgotten VALUES (?)", (lanes.tobytes(),))
             sums = lane_sums(removed)
             left = tuple((kept - lost) % 2**64 for kept, lost in zip(self._sums(), sums, strict=True))
             self._set_meta(count=self.count() - len(removed), sum_a=left[0], sum_b=left[1])
@@ -234,6 +238,14 @@ class SqliteEventLog:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(removed)
+
+    def forgotten(self, ids: pa.ChunkedArray) -> Bool[np.ndarray, "row"]:
+        """Which event ids are of events that were forgotten, by their hashes."""
+        with self._transaction("DEFERRED", "read"):
+            rows = self._db.execute("SELECT hashes FROM forgotten").fetchall()
+        lanes = [np.frombuffer(blob, np.uint64).reshape(2, -1) for (blob,) in rows]
+        run = sorted_run(np.concatenate([np.empty((2, 0), np.uint64), *lanes], axis=1))
+        return known_in(run, string_lanes(ids))
 
     def _rewritten(self, part: Segment, user_id: str, item_id: str) -> pa.Table:
         """Replace a segment by one without a person's or an item's events; returns those."""

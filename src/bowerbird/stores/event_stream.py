@@ -10,7 +10,9 @@ event once, by its id.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -21,6 +23,15 @@ from bowerbird.stores.protocol import EventLog
 START = ""
 """The position before everything."""
 _AFTER_ALL = 2**62
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a stream did about somebody's events."""
+
+    removed: int = 0
+    remaining: int = 0
+    """Events it cannot take out: they go with its retention."""
 
 
 @runtime_checkable
@@ -35,6 +46,18 @@ class EventStream(Protocol):
         """Events that arrived after a position, oldest arrivals first, and the position to pass next.
 
         About ``most`` at a time; none when there is nothing new, and then the position is as it was.
+        """
+        ...
+
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> Forgotten:
+        """Remove a person's or an item's events as far as the stream can."""
+        ...
+
+    def trim(self, position: str, before: int) -> int:
+        """Let go of events that were consumed up to a position and arrived before a time (microseconds UTC).
+
+        Returns:
+            How many went; 0 where the stream has a retention of its own.
         """
         ...
 
@@ -63,6 +86,14 @@ class LogStream:
         events, sequence = self._log.read_since(int(position or 0))
         return events, str(sequence) if len(events) or position else position
 
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> Forgotten:
+        """Nothing: forgetting removes them from the log itself."""
+        return Forgotten()
+
+    def trim(self, position: str, before: int) -> int:
+        """Nothing: the log keeps everything."""
+        return 0
+
 
 class MemoryStream:
     """A stream that is gone when its process ends."""
@@ -83,6 +114,30 @@ class MemoryStream:
             return Events(EVENT_SCHEMA.empty_table()), position
         return Events(pa.concat_tables(rows)), str(start + len(rows))
 
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> Forgotten:
+        """Make a person's or an item's rows empty; positions stay what they are."""
+        gone = 0
+        for place, row in enumerate(self._rows):
+            one = row.to_pylist()[:1]
+            if one and belongs(one[0], user_id, item_id):
+                self._rows[place] = row.slice(0, 0)
+                gone += 1
+        return Forgotten(gone)
+
+    def trim(self, position: str, before: int) -> int:
+        """Make what was consumed empty; memory has no times of arrival."""
+        done = [place for place in range(int(position or 0)) if len(self._rows[place])]
+        for place in done:
+            self._rows[place] = self._rows[place].slice(0, 0)
+        return len(done)
+
+
+def belongs(row: Mapping[str, Any], user_id: str | None, item_id: str | None) -> bool:
+    """Whether an event is a person's, or about an item."""
+    return (user_id is not None and row.get("user_id") == user_id) or (
+        item_id is not None and row.get("item_id") == item_id
+    )
+
 
 def advance(
     stream: EventStream, state: OnlineState, archive: EventLog | None = None, most: int = 10_000
@@ -98,10 +153,13 @@ def advance(
         archive: the workspace's log, where the stream is not the log itself.
         most: events per step.
     """
-    events, position = stream.read(state.position, most)
-    if not len(events):
+    read, position = stream.read(state.position, most)
+    if position == state.position:
         return 0
+    events = read
     if archive is not None:
         archive.append(events)
+        back = archive.forgotten(events.table.column("event_id"))  # the stream may keep what was forgotten
+        events = Events(events.table.filter(pa.array(~back)))
     state.apply(events, position)
-    return len(events)
+    return max(len(read), 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bowerbird.errors import MissingDependencyError, StorageError
 from bowerbird.records import EVENT_SCHEMA, Events
+from bowerbird.stores.event_stream import Forgotten, belongs
 from bowerbird.stores.event_wire import event_lines, events_of
 
 if TYPE_CHECKING:
@@ -112,6 +113,25 @@ class KafkaStream:
                 offsets[str(message.partition())] = (message.offset() or 0) + 1
         self._consumer.unassign()
         return events_of(lines), json.dumps(offsets, sort_keys=True)
+
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> Forgotten:
+        """Count what the topic still holds: Kafka takes no single record out, its retention does.
+
+        Raises:
+            StorageError: the brokers do not answer.
+        """
+        found, position = 0, ""
+        while True:
+            events, after = self.read(position)
+            if after == position:
+                return Forgotten(remaining=found)
+            position = after
+            rows = events.table.select(["user_id", "item_id"]).to_pylist()
+            found += sum(belongs(row, user_id, item_id) for row in rows)
+
+    def trim(self, position: str, before: int) -> int:
+        """Nothing: the topic's own retention (``retention.ms``) says how long it keeps."""
+        return 0
 
     def _ends(self) -> dict[int, tuple[int, int]]:
         """The first offset and the one after the last, per partition."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from bowerbird.errors import NotFoundError, NotReadyError
 from bowerbird.records import (
@@ -80,6 +80,7 @@ class MemoryEventLog:
     def __init__(self) -> None:
         self._rows = STORED_SCHEMA.empty_table()
         self._ids: set[str] = set()
+        self._forgotten: set[str] = set()
         self._arrived = 0
         self.logical_time = False
 
@@ -100,8 +101,14 @@ class MemoryEventLog:
             (user_id is None or row["user_id"] != user_id) and (item_id is None or row["item_id"] != item_id)
             for row in rows
         ]
+        ids = self._rows.column("event_id").to_pylist()
+        self._forgotten.update(name for name, kept in zip(ids, stays, strict=True) if not kept)
         self._rows = self._rows.filter(pa.array(stays, pa.bool_()))
         return stays.count(False)
+
+    def forgotten(self, ids: pa.ChunkedArray) -> Bool[np.ndarray, "row"]:
+        """Which event ids are of events that were forgotten."""
+        return np.array([name in self._forgotten for name in ids.to_pylist()], dtype=bool)
 
     def read(self, as_of: int | None = None) -> Events:
         """The events strictly before a time, by time and then arrival."""

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from bowerbird.records import Campaign, Events, Items, SignalCard, Space, Users, Vectors, Vocabulary
 
@@ -86,6 +86,10 @@ class EventLog(Protocol):
 
     def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
         """Remove a person's events, or an item's, wherever they are kept; returns how many are gone."""
+        ...
+
+    def forgotten(self, ids: pa.ChunkedArray) -> Bool[np.ndarray, "row"]:
+        """Which event ids are of events that were forgotten: a copy that turns up elsewhere must not return."""
         ...
 
     def seal(self, keep_days: int = 2) -> int:

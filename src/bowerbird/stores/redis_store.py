@@ -7,7 +7,7 @@ That is asked at the start, and a server without one is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,12 +15,15 @@ import pyarrow as pa
 
 from bowerbird.errors import MissingDependencyError, SettingsError, StorageError
 from bowerbird.records import EVENT_SCHEMA, Events
+from bowerbird.stores.event_stream import Forgotten, belongs
 from bowerbird.stores.event_wire import event_lines, events_of
 from bowerbird.stores.online_state import KEPT, as_events, kept_columns, tallied, tally_table
 
 if TYPE_CHECKING:
     from redis import Redis
 
+PAGE = 10_000
+"""Entries read at a time where a whole stream is looked through."""
 _APPLY = """
 local p, added = KEYS[1], 0
 for place = 3, #ARGV, 4 do
@@ -127,20 +130,46 @@ class RedisStream:
             return Events(EVENT_SCHEMA.empty_table()), position
         return events_of(fields[b"e"] for _, fields in entries), entries[-1][0].decode()
 
-    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
-        """Delete a person's or an item's entries; returns how many."""
+    def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> Forgotten:
+        """Delete a person's or an item's entries.
+
+        Redis frees a node of a stream when all entries of it are deleted, and rewrites its append-only file in its
+        own time: it is asked to begin now.
+        """
+        gone, start = 0, "-"
         with _translated(self._name):
-            entries: Any = self._client.xrange(self._name)
-            rows = [(name, orjson.loads(fields[b"e"])) for name, fields in entries]
-            gone = [
-                name
-                for name, row in rows
-                if (user_id is not None and row.get("user_id") == user_id)
-                or (item_id is not None and row.get("item_id") == item_id)
-            ]
+            while True:
+                entries: Any = self._client.xrange(self._name, min=start, count=PAGE)
+                if not entries:
+                    break
+                rows = [(name, orjson.loads(fields[b"e"])) for name, fields in entries]
+                names = [name for name, row in rows if belongs(row, user_id, item_id)]
+                if names:
+                    self._client.xdel(self._name, *names)
+                gone += len(names)
+                start = f"({entries[-1][0].decode()}"
             if gone:
-                self._client.xdel(self._name, *gone)
-        return len(gone)
+                from redis.exceptions import ResponseError
+
+                with suppress(ResponseError):  # one is being rewritten already
+                    self._client.bgrewriteaof()
+        return Forgotten(gone)
+
+    def trim(self, position: str, before: int) -> int:
+        """Delete entries up to a position that arrived before a time by the server's clock."""
+        if not position:
+            return 0
+        consumed, oldest = _entry_id(position), (before // 1000, 0)
+        least = min((consumed[0], consumed[1] + 1), oldest)
+        with _translated(self._name):
+            gone: Any = self._client.xtrim(self._name, minid=f"{least[0]}-{least[1]}", approximate=False)
+        return int(gone)
+
+
+def _entry_id(text: str) -> tuple[int, int]:
+    """A stream's entry id as numbers: milliseconds and a count within them."""
+    ms, _, count = text.partition("-")
+    return int(ms), int(count or 0)
 
 
 def _entries(found: Any, name: str) -> list:

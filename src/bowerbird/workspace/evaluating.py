@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from bowerbird.errors import NotReadyError
 from bowerbird.evaluation.offline import Sampling, ranking_outcomes
@@ -230,6 +230,10 @@ class LeftOut:
     def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> int:
         """Refused: this log is for reading."""
         raise NotReadyError("the log of an evaluation is for reading; forget in the workspace itself")
+
+    def forgotten(self, ids: pa.ChunkedArray) -> Bool[np.ndarray, "row"]:
+        """Which event ids are of events that were forgotten."""
+        return self._log.forgotten(ids)
 
     def seal(self, keep_days: int = 2) -> int:
         """Nothing: this log is for reading."""

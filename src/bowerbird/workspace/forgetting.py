@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +27,7 @@ from bowerbird.stores.text_cache import TextCache
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.workspace.content_steps import item_words, text_key
 from bowerbird.workspace.leftovers import holds, leftovers
-from bowerbird.workspace.realtime import opened_state
+from bowerbird.workspace.realtime import StreamConsumer, opened_state
 from bowerbird.workspace.workbench import Workbench
 
 PENDING = "pending.json"
@@ -46,6 +46,9 @@ class ForgetReport:
     """Signals and models that were made from what is forgotten: averages and trees without its id, live until a build."""
     left: tuple[str, ...]
     """Files that still hold the id; empty when forgetting is complete."""
+    until_retention: dict[str, int] = field(default_factory=dict)
+    """Streams that cannot take events out, with how many they hold until their retention ends. None of them comes
+    back: the log knows their ids, as hashes."""
 
 
 def forget(
@@ -72,6 +75,8 @@ def forget(
     removed: dict[str, int] = {}
     if item is not None:
         removed |= _forget_content(bench, item)
+    gone, remaining = _forget_stream(bench, user, item)
+    removed |= gone
     log, catalogue = bench.log, bench.catalogue
     assert isinstance(log, SqliteEventLog)
     assert isinstance(catalogue, LanceCatalogue)
@@ -82,11 +87,7 @@ def forget(
     removed["users" if user is not None else "catalogue"] = catalogue.forget(
         "users" if user is not None else "items", name
     )
-    state = opened_state(bench.settings.realtime, layout)
-    if state is not None or (layout.state / "online.sqlite").exists():
-        state = state or opened_state(bench.settings.realtime.model_copy(update={"state": "file"}), layout)
-        assert state is not None
-        removed["online state"] = state.forget(user_id=user, item_id=item)
+    removed |= _forget_state(bench, user, item)
     if item is not None:
         removed["ad ledger"] = ledger.forget(item)
     elif layout.preferences.exists():
@@ -109,7 +110,36 @@ def forget(
         removed["draft of a backfill"] = drafts
     _note_pending(layout, bench, learnt)
     left = tuple(path.relative_to(layout.root).as_posix() for path in leftovers(layout.root, name))
-    return ForgetReport("user" if user is not None else "item", name, removed, tuple(learnt), left)
+    return ForgetReport("user" if user is not None else "item", name, removed, tuple(learnt), left, remaining)
+
+
+def _forget_stream(
+    bench: Workbench, user: str | None, item: str | None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Out of the stream several machines share: what went, and what stays until its retention ends.
+
+    What is on its way is brought into the log first, so that it is forgotten with the rest.
+    """
+    realtime = bench.settings.realtime
+    if realtime.stream == "log":
+        return {}, {}
+    consumer = StreamConsumer(realtime, bench.layout, bench.log)
+    while consumer.step():
+        pass
+    found = consumer.stream.forget(user_id=user, item_id=item)
+    remaining = {realtime.stream: found.remaining} if found.remaining else {}
+    return {"stream": found.removed}, remaining
+
+
+def _forget_state(bench: Workbench, user: str | None, item: str | None) -> dict[str, int]:
+    """Out of the online state servers share, and out of the file a consumer left."""
+    layout, realtime = bench.layout, bench.settings.realtime
+    state = opened_state(realtime, layout)
+    if state is None and not (layout.state / "online.sqlite").exists():
+        return {}
+    state = state or opened_state(realtime.model_copy(update={"state": "file"}), layout)
+    assert state is not None
+    return {"online state": state.forget(user_id=user, item_id=item)}
 
 
 def settled(layout: Layout) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from bowerbird.clock import HOUR_US
 from bowerbird.errors import SettingsError
 from bowerbird.stores.event_stream import EventStream, LogStream, advance
 from bowerbird.stores.layout import Layout
@@ -66,15 +67,25 @@ class StreamConsumer:
     """
 
     def __init__(self, settings: RealtimeSettings, layout: Layout, log: EventLog) -> None:
-        self._stream = opened_stream(settings, log)
+        self.stream = opened_stream(settings, log)
+        """What is followed."""
+        self._keep_us = round(settings.keep_hours * HOUR_US)
         # without a shared state the place in the stream is kept in the file all the same
         self._state = opened_state(settings, layout) or SqliteOnlineState(layout.state / "online.sqlite")
         self._archive = None if settings.stream == "log" else log
 
     def step(self, most: int = 10_000) -> int:
         """The next events; returns how many were read, 0 when it is up to date."""
-        return advance(self._stream, self._state, self._archive, most)
+        return advance(self.stream, self._state, self._archive, most)
 
-    def trim(self, built_until: int) -> int:
-        """Leave to the build what it has; returns the number of steps the state let go of."""
-        return self._state.trim(built_until)
+    def trim(self, built_until: int, now: int) -> tuple[int, int]:
+        """Leave to the build what it has, and let the stream go of what was read and is old enough.
+
+        Args:
+            built_until: the time of the live build, microseconds UTC.
+            now: microseconds UTC.
+
+        Returns:
+            How many steps the state let go of, and how many events the stream did.
+        """
+        return self._state.trim(built_until), self.stream.trim(self._state.position, now - self._keep_us)

@@ -42,6 +42,8 @@ class RealtimeSettings(Settings):
     """``log``: the workspace's own. ``redis://HOST:PORT/DB`` or ``kafka://HOST:PORT,.../TOPIC``: a stream that several machines share; ``bowerbird consume`` brings it into the log."""
     state: str = "process"
     """``process``: each server follows the stream by itself. ``file`` or ``redis://HOST:PORT/DB``: servers read the online state that ``bowerbird consume`` keeps."""
+    keep_hours: Annotated[float, Field(ge=0)] = 24.0
+    """How long a Redis stream keeps events that ``bowerbird consume`` has brought into the log, hours; a Kafka topic has its own retention."""
 
 
 class ServingSettings(Settings):

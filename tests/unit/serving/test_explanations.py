@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import orjson
 import pytest
 
@@ -12,6 +14,12 @@ from bowerbird.serving.looking import picture_type
 from bowerbird.serving.replies import ItemCards, item_card
 
 
+def no_cards():
+    cards = ItemCards.__new__(ItemCards)
+    cards.release = SimpleNamespace(version="r1")
+    return cards
+
+
 def slate(name):
     return Slate(name, "homefeed", 0, ())
 
@@ -20,7 +28,7 @@ def slate(name):
 def test_the_oldest_slate_leaves_first_and_a_new_one_replaces_its_namesake(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(explanations, "CLEARED_EVERY", 1)
     kept = KeptSlates(2) if kind == "one process" else SharedSlates(tmp_path / "slates.sqlite", 2)
-    cards = ItemCards.__new__(ItemCards)
+    cards = no_cards()
     for name in ("a", "b", "a", "c"):
         kept.keep(slate(name), cards)
     assert orjson.loads(kept.find("a"))["request_id"] == "a"
@@ -33,7 +41,7 @@ def test_the_oldest_slate_leaves_first_and_a_new_one_replaces_its_namesake(kind,
 
 def test_what_one_worker_answered_another_explains_and_a_damaged_file_says_what_to_do(tmp_path):
     one, other = (SharedSlates(tmp_path / "slates.sqlite", 9) for _ in range(2))
-    one.keep(slate("a"), ItemCards.__new__(ItemCards))
+    one.keep(slate("a"), no_cards())
     assert orjson.loads(other.find("a"))["entries"] == []
     (tmp_path / "damaged").write_bytes(b"x" * 5000)
     with pytest.raises(StorageError, match="slates cannot be kept there"):

@@ -154,6 +154,8 @@ def what_is_forgotten_is_gone_and_does_not_come_back(make: Make) -> None:
     assert log.read().table.equals(twin.read().table)
     assert (log.count(), log.fingerprint()) == (twin.count(), twin.fingerprint())
     assert log.append(events(*rows)) == 0
+    gone = [row["user_id"] == "u" or row["item_id"] == "i" for row in rows]
+    assert log.forgotten(events(*rows).table.column("event_id")).tolist() == gone
     log.append(events({"event_id": "new", "at": 5}))
     assert _ids(log.read_since(sequence)[0]) == ["new"]
 
