@@ -6,16 +6,12 @@ The servers are real: ``redis-server`` of the system, started here on a free por
 from __future__ import annotations
 
 import itertools
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bowerbird.errors import SettingsError, StorageError
+from bowerbird.errors import MissingDependencyError, SettingsError, StorageError
 from bowerbird.stores.event_log import SqliteEventLog
 from bowerbird.stores.event_stream import LogStream, MemoryStream
 from bowerbird.stores.event_wire import events_of
@@ -24,6 +20,7 @@ from bowerbird.stores.online_state import MemoryOnlineState
 from bowerbird.stores.sqlite_state import SqliteOnlineState
 from bowerbird.testing.contracts import event_stream, online_state
 from bowerbird.testing.contracts.examples import numbered_events
+from bowerbird.testing.servers import DURABLE, RedisServer
 
 NUMBERS = itertools.count()
 
@@ -32,29 +29,19 @@ def name_of(thing: object) -> str:
     return getattr(thing, "__name__", str(thing))
 
 
-def started(folder: Path, *options: str) -> tuple[subprocess.Popen, str]:
-    """A Redis server on a free port, and its address."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("NO REDIS: redis-server is not installed (apt-get install redis-server)")
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    server = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
-    for _ in range(200):
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    return server, f"redis://127.0.0.1:{port}/0"
+def started(folder: Path, options: tuple[str, ...] = DURABLE) -> RedisServer:
+    """A Redis server, or a skip that says what is missing."""
+    try:
+        return RedisServer(folder, options)
+    except MissingDependencyError as error:
+        pytest.skip(f"NO REDIS: {error}")
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory) -> Iterator[str]:
-    server, url = started(tmp_path_factory.mktemp("redis"), "--appendonly", "yes", "--appendfsync", "always")
-    yield url
+    server = started(tmp_path_factory.mktemp("redis"))
+    yield server.url
     server.kill()
-    server.wait()
 
 
 @pytest.fixture(scope="module")
@@ -129,39 +116,35 @@ def test_event_stream(law, kind, making):
 def test_a_redis_that_would_lose_what_it_acknowledged_is_refused(tmp_path):
     from bowerbird.stores.redis_store import connected
 
-    server, url = started(tmp_path)
+    server = started(tmp_path, ())
     try:
         with pytest.raises(SettingsError, match="keeps no append-only file"):
-            connected(url)
+            connected(server.url)
     finally:
         server.kill()
-        server.wait()
     with pytest.raises(StorageError, match="Redis failed"):
-        connected(url)
+        connected(server.url)
 
 
 def test_a_redis_killed_and_started_again_has_what_it_acknowledged(tmp_path):
     from bowerbird.stores.redis_store import RedisOnlineState, RedisStream, connected
 
-    durable = ("--appendonly", "yes", "--appendfsync", "always")
-    server, url = started(tmp_path, *durable)
-    client = connected(url)
+    server = started(tmp_path)
+    client = connected(server.url)
     RedisStream(client).publish(numbered_events(0, 5))
     RedisOnlineState(client).apply(numbered_events(0, 5), "here")
     server.kill()
-    server.wait()
     with pytest.raises(StorageError, match="Redis failed"):
         RedisStream(client).publish(numbered_events(5, 1))
-    server, url = started(tmp_path, *durable)
+    server.start_again()
     try:
-        client = connected(url)
+        client = connected(server.url)
         assert len(RedisStream(client).read("")[0]) == 5
         state = RedisOnlineState(client)
         assert (len(state.steps()), state.position) == (5, "here")
         assert RedisStream(client).forget(user_id="u").removed == 5
     finally:
         server.kill()
-        server.wait()
 
 
 def test_a_line_that_is_no_event_is_refused():

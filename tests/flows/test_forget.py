@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
 
-from bowerbird.errors import InputError, NotFoundError
-from bowerbird.serving import make_app
+from bowerbird.errors import InputError, MissingDependencyError, NotFoundError
+from bowerbird.serving import ServingSettings, make_app
+from bowerbird.testing.servers import RedisServer
+from bowerbird.workspace import Workspace
 from bowerbird.workspace.forgetting import without
 from bowerbird.workspace.leftovers import leftovers
 from bowerbird.workspace.realtime import StreamConsumer
@@ -64,6 +67,47 @@ def test_a_person_is_gone_from_every_file_and_what_was_learnt_is_pending_until_a
     assert lived_in.workbench().models.card("cooccurrence") is not None
     with pytest.raises(NotFoundError, match="no version before"):
         lived_in.workbench().models.rollback("cooccurrence")
+
+
+@pytest.fixture
+def redis_workspace(own_workspace, tmp_path):
+    """A workspace whose stream and state are in a Redis of its own."""
+    (tmp_path / "redis").mkdir()
+    try:
+        server = RedisServer(tmp_path / "redis")
+    except MissingDependencyError as error:
+        pytest.skip(f"NO REDIS: {error}")
+    named = [f"realtime.stream={server.url}", f"realtime.state={server.url}"]
+    yield Workspace.open(own_workspace.layout.root, named), tmp_path / "redis"
+    server.kill()
+
+
+def test_a_person_is_gone_from_the_stream_and_the_state_of_other_machines_and_from_logged_slates(
+    redis_workspace,
+):
+    space, folder = redis_workspace
+    root = space.layout.root
+    with TestClient(make_app(space, ServingSettings(record_slates=True), shared=True)) as client:
+        saves = [{"user_id": PERSON, "item_id": f"i{n}", "action": "save"} for n in range(1, 5)]
+        assert client.post("/v1/events", json=saves).json()["accepted"] == 4
+        StreamConsumer(space.settings.realtime, space.layout, space.workbench().log).step()
+        slate = client.post(
+            "/v1/homefeed", json={"user": PERSON, "n": 6}
+        ).json()  # logged as shown, not consumed yet
+        assert raw_places(folder, PERSON)
+        assert client.get(f"/v1/users/{PERSON}/understanding").json()["user_id"] == PERSON
+        report = client.delete(f"/v1/users/{PERSON}").json()
+        assert report["removed"]["event log"] == 4 + len(slate["entries"])
+        assert report["removed"]["stream"] == report["removed"]["online state"] == 4 + len(slate["entries"])
+        assert (report["left"], report["until_retention"]) == ([], {})
+        assert leftovers(root, PERSON) == raw_places(root, PERSON) == []
+        assert client.get(f"/v1/users/{PERSON}/understanding").status_code == 404
+        assert client.get(f"/v1/explain/{slate['request_id']}").status_code == 404
+    for _ in range(100):  # the append-only file is rewritten beside the server's work
+        if not raw_places(folder, PERSON):
+            break
+        time.sleep(0.1)
+    assert raw_places(folder, PERSON) == []
 
 
 def test_an_item_is_gone_with_its_picture_and_vectors_and_a_build_goes_on_without_it(own_workspace):

@@ -6,8 +6,9 @@ That is asked at the start, and a server without one is refused.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,6 +23,8 @@ from bowerbird.stores.online_state import KEPT, as_events, kept_columns, tallied
 if TYPE_CHECKING:
     from redis import Redis
 
+REWRITE_S = 30.0
+"""How long a rewrite of the append-only file that is under way is waited for."""
 PAGE = 10_000
 """Entries read at a time where a whole stream is looked through."""
 _APPLY = """
@@ -133,8 +136,7 @@ class RedisStream:
     def forget(self, *, user_id: str | None = None, item_id: str | None = None) -> Forgotten:
         """Delete a person's or an item's entries.
 
-        Redis frees a node of a stream when all entries of it are deleted, and rewrites its append-only file in its
-        own time: it is asked to begin now.
+        Their bytes leave the append-only file when the server has rewritten it, which is asked for.
         """
         gone, start = 0, "-"
         with _translated(self._name):
@@ -148,11 +150,8 @@ class RedisStream:
                     self._client.xdel(self._name, *names)
                 gone += len(names)
                 start = f"({entries[-1][0].decode()}"
-            if gone:
-                from redis.exceptions import ResponseError
-
-                with suppress(ResponseError):  # one is being rewritten already
-                    self._client.bgrewriteaof()
+        if gone:
+            _rewrite_log(self._client)
         return Forgotten(gone)
 
     def trim(self, position: str, before: int) -> int:
@@ -164,6 +163,23 @@ class RedisStream:
         with _translated(self._name):
             gone: Any = self._client.xtrim(self._name, minid=f"{least[0]}-{least[1]}", approximate=False)
         return int(gone)
+
+
+def _rewrite_log(client: Redis) -> None:
+    """Have the append-only file made anew from what there is; one that is being made is waited for first."""
+    from redis.exceptions import ResponseError
+
+    end = time.monotonic() + REWRITE_S
+    while True:
+        try:
+            with _translated("append-only file"):
+                client.bgrewriteaof()
+        except StorageError as error:
+            if not isinstance(error.__cause__, ResponseError) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _entry_id(text: str) -> tuple[int, int]:
@@ -247,6 +263,8 @@ class RedisOnlineState:
         gone = self._gone(user_id, lambda _: True) if user_id is not None else 0
         if item_id is not None:
             gone += sum(self._gone(name, lambda row: row[3] == item_id) for name in self._users())
+        if gone:
+            _rewrite_log(self._client)
         return gone
 
     def _gone(self, user_id: str, chosen) -> int:
