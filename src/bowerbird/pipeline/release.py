@@ -25,6 +25,7 @@ from bowerbird.records.signal import Vectors
 from bowerbird.records.vocabulary import Vocabulary
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
+from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.online_counts import OnlineCounts
@@ -57,6 +58,8 @@ class Release:
     interests: ItemInterests | None
     queries: QueryEncoder
     scorer: Scorer | None = None
+    next_item: NextItemHoldings | None = None
+    """The trained next-item model; None where it was not built."""
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     messages: tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]] = field(
         default_factory=lambda: (np.empty(0, np.int32), np.empty(0, np.int64))

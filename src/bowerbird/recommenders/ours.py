@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bowerbird.nn.dropout import MaskStream
 
-__all__ = ["FittedOurs", "FittedRepeats", "Ours", "plugin"]
+__all__ = ["FittedOurs", "FittedRepeats", "Ours", "gated_blocks", "plugin"]
 
 REPEAT_SHARE = 0.02
 """From this share of repeated events on, what a person took before is a term of the blend."""
@@ -31,7 +31,8 @@ MOST_EASE_ITEMS = 20_000
 """EASE takes items^3 operations: minutes up to here."""
 
 
-def _blocks(settings: SequenceSettings, rate: float, reach: int, masks: MaskStream) -> list[nn.Module]:
+def gated_blocks(settings: SequenceSettings, rate: float, reach: int, masks: MaskStream) -> list[nn.Module]:
+    """The blocks of our encoder."""
     from bowerbird.nn.causal_blocks import GatedBlock
 
     return [GatedBlock(settings.dim, settings.heads, rate, reach, masks) for _ in range(settings.blocks)]
@@ -88,7 +89,7 @@ class Ours:
         learnt, cases = held_out(train, guidance, seed)
         reason = too_small(learnt)
         if reason is None:
-            recipe = Recipe(self.settings, _blocks, times=True, content=learnt.content)
+            recipe = Recipe(self.settings, gated_blocks, times=True, content=learnt.content)
             encoder = fit_sequence(train, seed, guidance, recipe, "ours: encoder")
             models["encoder"], chosen["encoder"] = encoder, encoder.chosen
         else:

@@ -10,6 +10,7 @@ from bowerbird.records.candidates import Found
 from bowerbird.records.request import Context
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.nearest import Silent
+from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.source import Holdings, Source, best_allowed
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.online_counts import OnlineCounts
@@ -72,6 +73,24 @@ class Complements:
         own = self._categories[anchor]
         rows = best_allowed(scores, n, allowed & (self._categories != own) if own >= 0 else allowed)
         return Found.of(self.name, rows, scores[rows], evidence[rows])
+
+
+class NextItem:
+    """Items that the trained encoder expects next after a person's newest actions, as of the request."""
+
+    name = "next_item"
+
+    def __init__(self, held: NextItemHoldings) -> None:
+        self._held = held
+
+    def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
+        """The items with the largest logits; evidence is the newest action read."""
+        question = self._held.reader.question(context.history, context.as_of)
+        if not question.present[0]:
+            return Found.nothing(self.name)
+        rows, logits = self._held.index.search(question, n, allowed)
+        known = rows[0] >= 0
+        return Found.of(self.name, rows[0][known], logits[0][known], int(context.history.rows[-1]))
 
 
 class Trending:
@@ -166,3 +185,8 @@ __all__ = [
     "fresh",
     "trending",
 ]
+
+
+def next_item(holdings: Holdings) -> Source:
+    """Plugin ``next_item``."""
+    return NextItem(holdings.next_item) if holdings.next_item is not None else Silent("next_item")

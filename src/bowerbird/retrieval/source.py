@@ -18,6 +18,7 @@ from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
+from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.online_counts import OnlineCounts
@@ -59,6 +60,11 @@ class Holdings(Protocol):
     @property
     def lexical(self) -> LexicalIndex | None:
         """The text index; None when no item has words."""
+        ...
+
+    @property
+    def next_item(self) -> NextItemHoldings | None:
+        """The trained next-item model; None where it was not built."""
         ...
 
     @property

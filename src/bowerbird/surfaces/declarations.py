@@ -19,6 +19,7 @@ DECLARATIONS: dict[str, dict[str, Any]] = {
             "interests": {"quota": 200},
             "long_term": {"quota": 100},
             "covisitation": {"quota": 150},
+            "next_item": {"quota": 150},
             "trending": {"quota": 50, "weight": 0.5},
             "fresh": {"quota": 50, "weight": 0.5},
         },

@@ -36,7 +36,7 @@ from bowerbird.workspace.workbench import Workbench
 
 REVISION = 1
 """Raised by hand when what an evaluation measures changes."""
-LEARNT = ("cooccurrence", "ranker")
+LEARNT = ("cooccurrence", "next_item", "ranker")
 """What requests read that is learnt from events: made again from the past only."""
 REPORT, PAGE = "evaluation.json", "report.html"
 

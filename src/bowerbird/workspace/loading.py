@@ -23,6 +23,7 @@ from bowerbird.ranking.trees import TreeScorer
 from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
+from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.stores.mapped_vectors import mapped_vectors
@@ -75,6 +76,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
         eligibility=_eligibility(bench),
         facets=_facets(bench),
         queries=_queries(bench, vectors),
+        next_item=_next_item(bench),
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
         messages=_messages(bench),
         logical_time=bench.log.logical_time,
@@ -113,6 +115,8 @@ def _require_all_items(release: Release) -> None:
     sizes = {f"{space}_index": len(index) for space, index in release.indexes.items()}
     if release.cooccurrence is not None:
         sizes["cooccurrence"] = release.cooccurrence.items
+    if release.next_item is not None:
+        sizes["next_item"] = len(release.next_item.index)
     if release.lexical is not None:
         sizes["lexical"] = len(release.lexical)
     if release.interests is not None:
@@ -139,6 +143,12 @@ def _cooccurrence(bench: Workbench) -> SequentialCooccurrence | None:
     if bench.models.card("cooccurrence") is None:
         return None
     return SequentialCooccurrence.load(bench.models.directory("cooccurrence") / "cooccurrence.npz")
+
+
+def _next_item(bench: Workbench) -> NextItemHoldings | None:
+    if bench.models.card("next_item") is None:
+        return None
+    return NextItemHoldings.load(bench.models.directory("next_item"))
 
 
 def _lexical(bench: Workbench) -> LexicalIndex | None:

@@ -81,9 +81,13 @@ def lacks_times(bench: Workbench) -> str | None:
 
 def lacks_times_or_torch(bench: Workbench) -> str | None:
     """What is learnt of the days after needs times, and torch to learn it."""
-    if importlib.util.find_spec("torch") is None:
-        return "torch is not installed; install bowerbird[train]"
-    return lacks_times(bench)
+    return torch_missing() or lacks_times(bench)
+
+
+def torch_missing() -> str | None:
+    """Why nothing can be trained here; None when torch is installed."""
+    found = importlib.util.find_spec("torch")
+    return None if found is not None else "torch is not installed; install bowerbird[train]"
 
 
 def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:

@@ -10,6 +10,7 @@ from bowerbird.workspace.picture_steps import picture_steps
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.quality_steps import quality_steps, text_steps
 from bowerbird.workspace.safety_steps import safety_steps
+from bowerbird.workspace.sequence_steps import sequence_steps
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.space_steps import space_steps
 from bowerbird.workspace.workbench import Workbench
@@ -29,7 +30,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *safety_steps(settings),
         ],
         "users": people_steps(settings),
-        "models": model_steps(settings),
+        "models": [*sequence_steps(settings), *model_steps(settings)],
     }
 
 

@@ -1,0 +1,103 @@
+"""The build step of the next-item model: trained on everybody's sequence, kept as plain arrays with an index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bowerbird.errors import NotReadyError
+from bowerbird.recommenders.guidance import Guidance
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.ours import gated_blocks
+from bowerbird.recommenders.sequence_model import (
+    FittedSequence,
+    Recipe,
+    SequenceSettings,
+    fit_sequence,
+    too_small,
+)
+from bowerbird.records.signal import SignalCard, Space, Vectors
+from bowerbird.retrieval.index import build_index
+from bowerbird.retrieval.next_item import INDEX
+from bowerbird.users.next_item import NextItemReader, ReaderShape, first_meetings
+from bowerbird.workspace.people_steps import lacks_events, torch_missing
+from bowerbird.workspace.plan import Step
+from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.workbench import Workbench
+
+__all__ = ["make_next_item", "sequence_steps", "training_sequences"]
+
+
+def sequence_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
+    """The step that trains on sequences."""
+    stated = f"{settings.sequence.fingerprint()} {settings.seed} {SequenceSettings().fingerprint()}"
+    reads = ("catalogue", "events", "item_vector")
+    return [Step("next_item", reads, 1, stated, make_next_item, lacks_sequences)]
+
+
+def lacks_sequences(bench: Workbench) -> str | None:
+    """Why no encoder can be trained here; None when one can."""
+    return torch_missing() or lacks_events(bench)
+
+
+def training_sequences(bench: Workbench) -> Interactions:
+    """What the model is trained on: the meetings in the histories serving reads, before the time of the build."""
+    track = bench.sequences.histories(bench.as_of)
+    users = track.owners()
+    first = first_meetings(users, track.rows)
+    content = None
+    if bench.has("item_vector"):
+        vectors = bench.item_vectors("item_vector")
+        size = np.sqrt(np.mean(np.sum(vectors.matrix[vectors.present] ** 2, axis=1))) or 1.0
+        content = (vectors.matrix / np.float32(size)).astype(np.float32)
+    return Interactions(
+        users[first],
+        track.rows[first],
+        np.array(bench.people.ids, dtype=str),
+        np.array(bench.items.vocabulary.ids, dtype=str),
+        None if bench.log.logical_time else track.at[first],
+        content=content,
+    )
+
+
+def make_next_item(bench: Workbench, version: str) -> SignalCard:
+    """Train the gated encoder on everybody's sequence and export it."""
+    train = training_sequences(bench)
+    why = too_small(train)
+    if why is not None:
+        raise NotReadyError(why)
+    settings, seed = SequenceSettings(), bench.settings.seed
+    recipe = Recipe(settings, gated_blocks, times=True, content=train.content)
+    fitted = fit_sequence(train, seed, Guidance(effort="quick", progress=bench.progress), recipe, "next item")
+    reader = exported(fitted, train, settings.heads, Space("next_item", version, settings.dim, "dot"))
+    found = fitted.chosen["validation_ndcg@10"]
+    card = bench.card(
+        "next_item",
+        ("model", "model"),
+        version,
+        "gated sequence encoder",
+        counted=(int(reader.items.present.sum()), len(bench.items)),
+        inputs=("catalogue", "events", "item_vector"),
+        space=reader.space,
+        note=f"held-out ndcg@10 {found:.3f}" if found is not None else "",
+    )
+    with bench.models.writing(card) as directory:
+        reader.save(directory)
+        build_index(reader.items, seed=seed).save(directory / INDEX)
+    return card
+
+
+def exported(fitted: FittedSequence, train: Interactions, heads: int, space: Space) -> NextItemReader:
+    """A trained encoder as plain arrays.
+
+    An item nobody met has learnt nothing but that it is not what came next; it goes by its content alone, and without
+    content it is absent.
+    """
+    state = {name: one.detach().cpu().numpy() for name, one in fitted.model.state_dict().items()}
+    weights = {name: one.astype(np.float32) for name, one in state.items() if name.startswith("encoder.")}
+    met = np.bincount(train.items, minlength=train.items_total) > 0
+    matrix = fitted.item_vectors()
+    matrix[~met] -= state["items.ids"][~met]
+    described = np.zeros_like(met) if train.content is None else train.content.any(axis=1)
+    present = met | described
+    matrix[~present] = 0.0
+    return NextItemReader(ReaderShape(heads, fitted.length), weights, Vectors(space, matrix, present))
