@@ -100,15 +100,15 @@ class NextItemReader:
 
         Cost: O(length * dim * (dim + length)); about a CPU-millisecond for 50 actions.
         """
-        gap = np.diff(
-            history.at, prepend=history.at[:1]
-        )  # of the whole history: the first one read has one too
-        recent, gap = history.last(self.shape.length), gap[-self.shape.length :]
-        known = self.items.present[recent.rows]
+        first = first_meetings(np.zeros(len(history), dtype=np.int32), history.rows)
+        rows, at = history.rows[first], history.at[first]
+        gap = np.diff(at, prepend=at[:1])  # before the cut: the first action read has one too
+        rows, gap = rows[-self.shape.length :], gap[-self.shape.length :]
+        known = self.items.present[rows]
         if not known.any():
             nothing = np.zeros((1, self.space.dim), dtype=np.float32)
             return Vectors(self.space, nothing, np.zeros(1, dtype=bool))
-        hidden = self._read(recent.rows[known], gap[known], as_of - int(recent.at[-1]))
+        hidden = self._read(rows[known], gap[known], as_of - int(at[-1]))
         return Vectors(self.space, hidden[None], np.ones(1, dtype=bool))
 
     def _read(self, rows: np.ndarray, gap_us: np.ndarray, wait_us: int) -> Float32[np.ndarray, "dim"]:
