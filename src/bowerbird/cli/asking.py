@@ -251,9 +251,10 @@ def audience(
     Example: bowerbird ask audience --seeds buyers.csv --n 1000
     """
     from bowerbird.cli.display import print_json
-    from bowerbird.cli.people import listed, show_audience
+    from bowerbird.cli.people import show_audience
+    from bowerbird.workspace.audience_steps import people_listed
 
-    found = opened(workspace).audience(listed(seeds), n)
+    found = opened(workspace).audience(people_listed(seeds, f"--seeds {seeds}"), n)
     if as_json:
         print_json(found)
     else:

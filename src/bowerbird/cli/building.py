@@ -58,6 +58,9 @@ def build(
         card = result.card
         coverage = f"{card.coverage:.0%}" if card is not None and card.kind != "model" else ""
         note = result.why or (card.note if card is not None else "")
+        if result.people is not None:
+            redone = f"{result.people[0]:,} of {result.people[1]:,} people redone"
+            note = f"{redone}; {note}" if note else redone
         table.add_row(result.name, result.outcome, coverage, f"{result.seconds:.1f}", note)
     console.print(table, highlight=False)
 

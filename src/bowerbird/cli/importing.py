@@ -90,7 +90,9 @@ def events(
 
 @app.command("campaigns")
 def campaigns(files: Files = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Take in advertising campaigns: campaign_id, bid, daily_budget, total_budget, starts_at, ends_at.
+    """Take in advertising campaigns: campaign_id, bid, daily_budget, total_budget, starts_at, ends_at, audience.
+
+    An audience is one that `bowerbird.toml` declares under [audiences]; without one everybody is shown the ads.
 
     Example: bowerbird import campaigns campaigns.csv
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,32 +44,6 @@ def mute(
         return
     listed = ", ".join(f"{one.interest} ({one.wish}d)" for one in refused) or "nothing"
     console.print(visible(f"{user_id} refuses: {listed}"), highlight=False)
-
-
-def listed(file: Path) -> list[str]:
-    """The ids of a list of people.
-
-    Raises:
-        NotFoundError: there is no such file.
-        InputError: it is a table without ``user_id``, or holds no id.
-    """
-    from bowerbird.datasets.columns import texts
-    from bowerbird.datasets.tables import read_table
-    from bowerbird.errors import InputError, NotFoundError
-
-    if not file.is_file():
-        raise NotFoundError(f"--seeds {file}: no such file")
-    if file.suffix in {".txt", ""}:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-        found = [line.strip() for line in lines if line.strip()]
-    else:
-        table = read_table(file)
-        if "user_id" not in table.column_names:
-            raise InputError(f"{file.name}: no column 'user_id'; found {', '.join(table.column_names)}")
-        found = [name for name in texts(table["user_id"]).to_pylist() if name is not None]
-    if not found:
-        raise InputError(f"{file.name}: found no id of a person; expected at least three")
-    return found
 
 
 def show_audience(found: FoundAudience) -> None:

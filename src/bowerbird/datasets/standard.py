@@ -184,6 +184,7 @@ class StandardImport:
         found = {
             "campaign_id": reading.id("campaign_id"),
             "advertiser": reading.text("advertiser"),
+            "audience": reading.text("audience"),
         }
         found["bid"] = reading.number("bid", required=True)
         found["daily_budget"] = reading.number("daily_budget", required=True)

@@ -61,6 +61,8 @@ class Release:
     next_item: NextItemHoldings | None = None
     """The trained next-item model; None where it was not built."""
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    audiences: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Declared audiences: who is in each, and how alike; only those that were built."""
     messages: tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]] = field(
         default_factory=lambda: (np.empty(0, np.int32), np.empty(0, np.int64))
     )

@@ -15,6 +15,7 @@ CAMPAIGN_SCHEMA = pa.schema(
         pa.field("total_budget", pa.float64()),
         pa.field("starts_at", pa.int64()),
         pa.field("ends_at", pa.int64()),
+        pa.field("audience", pa.string()),
     ]
 )
 
@@ -32,6 +33,8 @@ class Campaign:
     total_budget: float | None = None
     starts_at: int | None = None
     ends_at: int | None = None
+    audience: str | None = None
+    """Name of the declared audience it is shown to; None: everybody."""
 
     def runs_at(self, as_of: int) -> bool:
         """Whether the dates allow it to run at a time."""

@@ -61,6 +61,7 @@ class NearPerson:
 
     user_id: str
     similarity: float
+    """Cosine, above 0 and at most 1."""
     by: str
     """What was compared: a vector signal, or the items both took."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int8, Int32, Int64
+from jaxtyping import Bool, Int, Int8, Int32, Int64
 
 from bowerbird.arrays import group_offsets
 
@@ -128,6 +128,14 @@ class Track:
             self.at[own],
             self.actions[own],
         )
+
+    def of_many(self, user_rows: Int[np.ndarray, "some"]) -> Track:
+        """The track of some people, in that order, as persons 0, 1, ..."""
+        starts = self.offsets[:-1][user_rows]
+        lengths = self.offsets[1:][user_rows] - starts
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        kept = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Track(offsets, self.rows[kept], self.at[kept], self.actions[kept])
 
     def with_users(self, more: int) -> Track:
         """The track with more people at the end, who did nothing yet."""

@@ -212,7 +212,8 @@ class LanceCatalogue:
             return schema.empty_table()
         from bowerbird.stores.lance_table import read_version
 
-        return read_version(self._path(kind), live["version"]).cast(schema)
+        table = read_version(self._path(kind), live["version"])
+        return conformed(table, schema, kind)  # a table of before a column was added lacks it
 
     def _publish(self, kind: str, table: pa.Table) -> None:
         from bowerbird.stores.lance_table import drop_versions, write_version

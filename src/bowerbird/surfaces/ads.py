@@ -11,7 +11,7 @@ from bowerbird.pipeline.runner import Pipeline, Scored, Trace, attributions, req
 from bowerbird.records.campaign import Campaign
 from bowerbird.records.candidates import Drop
 from bowerbird.records.request import Request
-from bowerbird.records.slate import Slate, SlateEntry
+from bowerbird.records.slate import Attribution, Slate, SlateEntry
 from bowerbird.surfaces.budgets import BudgetLedger
 
 PRIOR_CLICK = 0.01
@@ -78,7 +78,7 @@ class Auction:
         trace = Trace()
         scored = self._pipeline.score(request, trace)
         request_id = request.request_id or request_fingerprint(request, self._pipeline.release.version)
-        bids, dropped = self._bids(scored, request.as_of)
+        bids, dropped = self._bids(scored, request)
         trace.done("eligible campaigns", len(scored.candidates), len(bids))
         entries, refused = self._sold(scored, bids, request, request_id)
         trace.done("auction", len(bids), len(entries), "second price")
@@ -92,22 +92,18 @@ class Auction:
             request_id, request.surface, request.as_of, entries, tuple(trace.stages), drops, tuple(notes)
         )
 
-    def _bids(self, scored: Scored, as_of: int) -> tuple[list[Bid], list[Drop]]:
+    def _bids(self, scored: Scored, request: Request) -> tuple[list[Bid], list[Drop]]:
         """One bid per running campaign, best first; and who may not bid, with reasons."""
         rows = scored.candidates.rows
         probability = scored.candidates.scores.get("click")
         best: dict[str, Bid] = {}
-        gone: dict[str, list[int]] = {
-            "its campaign is unknown": [],
-            "its campaign does not run at this time": [],
-        }
+        gone: dict[str, list[int]] = {}
         beaten = []
         for at, row in enumerate(rows.tolist()):
             campaign = self._campaigns.get(self._campaign_of.get(row) or "")
-            if campaign is None:
-                gone["its campaign is unknown"].append(row)
-            elif not campaign.runs_at(as_of):
-                gone["its campaign does not run at this time"].append(row)
+            why = self._barred(campaign, request)
+            if campaign is None or why is not None:
+                gone.setdefault(why or "", []).append(row)
             else:
                 p_click = max(float(probability[at]), 1e-6) if probability is not None else PRIOR_CLICK
                 bid = Bid(at, self._pipeline.release.items.vocabulary.id(row), campaign, p_click)
@@ -124,6 +120,28 @@ class Auction:
             if rows
         ]
         return sorted(best.values(), key=lambda bid: (-bid.expected, bid.item_id)), dropped
+
+    def _barred(self, campaign: Campaign | None, request: Request) -> str | None:
+        """Why a campaign may not bid for this person now; None when it may."""
+        if campaign is None:
+            return "its campaign is unknown"
+        if not campaign.runs_at(request.as_of):
+            return "its campaign does not run at this time"
+        if campaign.audience is None:
+            return None
+        members = self._pipeline.release.audiences.get(campaign.audience)
+        if members is None:
+            return f"its audience {campaign.audience!r} is not built; declare it under [audiences] and build"
+        return (
+            None if request.user_id in members else f"the person is not in its audience {campaign.audience!r}"
+        )
+
+    def _targeted(self, campaign: Campaign, request: Request) -> tuple[Attribution, ...]:
+        """The audience that let a campaign bid, with how alike the person is."""
+        if campaign.audience is None or request.user_id is None:
+            return ()
+        alike = self._pipeline.release.audiences[campaign.audience][request.user_id]
+        return (Attribution(f"audience {campaign.audience}", alike),)
 
     def _sold(
         self, scored: Scored, bids: list[Bid], request: Request, request_id: str
@@ -148,7 +166,7 @@ class Auction:
                     probabilities={
                         name: float(scored.candidates.scores[name][bid.at]) for name in scored.actions
                     },
-                    because=because[bid.at],
+                    because=(*because[bid.at], *self._targeted(bid.campaign, request)),
                     price=price,
                     campaign_id=bid.campaign.campaign_id,
                 )

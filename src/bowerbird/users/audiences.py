@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
+from pydantic import Field, model_validator
 
 from bowerbird.arrays import normalise, top_k
-from bowerbird.errors import InputError
+from bowerbird.config import Settings
+from bowerbird.errors import InputError, did_you_mean
 from bowerbird.randomness import generator
 from bowerbird.users.returns import logistic_weights
+from bowerbird.users.states import STATES
 
 PENALTIES = (0.3, 3.0, 30.0, 300.0)
 """Ridge penalties tried, per seed on either side; larger stays nearer to the difference of the means."""
@@ -23,6 +26,30 @@ LEAST_SEEDS = 3
 MOST_OTHERS = 20_000
 """People a list is told from; more say nothing new."""
 FOLDS = 3
+
+
+class AudienceSettings(Settings):
+    """A declared audience: everybody who meets all that is said. At least one thing is."""
+
+    about: str = ""
+    """One line for people."""
+    seeds: str | None = None
+    """File with a list of people, relative to the workspace: ``user_id`` a line, or a table with that column."""
+    people: int = Field(default=1000, ge=0)
+    """With seeds: how many people like them are in it, besides the seeds themselves."""
+    interest: str | None = None
+    """Path of a category: people with this interest, or one below it."""
+    states: tuple[str, ...] = ()
+    """Activity states: new, core, casual, marginal, dormant."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AudienceSettings:
+        if self.seeds is None and self.interest is None and not self.states:
+            raise InputError("says nothing of who is in it; expected seeds, interest or states")
+        for state in self.states:
+            if state not in STATES:
+                raise InputError(f"unknown state {state!r}; {did_you_mean(state, STATES)}")
+        return self
 
 
 @dataclass(frozen=True)

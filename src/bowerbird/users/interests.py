@@ -54,6 +54,10 @@ class ItemLabels(Protocol):
         ...
 
 
+MONDAY_US = 4 * DAY_US
+"""The first Monday since 1970."""
+
+
 class InterestSettings(Settings):
     """How events become interests."""
 
@@ -125,6 +129,21 @@ class ProfiledInterest:
     """The positive events under the node, oldest first."""
     searched_at: Int64[np.ndarray, "search"]
     """Times of the person's searches of which at least a third of the answers fall under the node, microseconds UTC."""
+
+
+def last_visit(times: Int64[np.ndarray, "event"], as_of: int) -> int:
+    """When a person's interests are read: just after the last thing they did or saw before ``as_of``.
+
+    Somebody away keeps the interests they left with, and their value depends on their own events alone.
+    """
+    return int(times[-1]) + 1 if len(times) else as_of
+
+
+def popularity_moment(sequences: Sequences, as_of: int) -> int:
+    """When popularity is read: the last Monday, UTC, so that it moves once a week; ``as_of`` in a log's first week."""
+    monday = as_of - (as_of - MONDAY_US) % (7 * DAY_US)
+    at = sequences.positives.at
+    return monday if at.size and int(at.min()) < monday else as_of
 
 
 def node_popularity(

@@ -79,7 +79,7 @@ def decayed_mean(
     require_past(history, as_of)
     bounds = np.array([0, len(history)], dtype=np.int64)
     track = Track(bounds, history.rows, history.at, history.actions)
-    return _means(track, item_vectors, half_life_days, strength)
+    return track_means(track, item_vectors, half_life_days, strength)
 
 
 def decayed_means(
@@ -96,12 +96,16 @@ def decayed_means(
 
     Cost: O(steps * dim).
     """
-    return _means(sequences.histories(as_of), item_vectors, half_life_days, strength)
+    return track_means(sequences.histories(as_of), item_vectors, half_life_days, strength)
 
 
-def _means(
-    track: Track, item_vectors: Vectors, half_life_days: int | float, strength: Mapping[str, float]
+def track_means(
+    track: Track,
+    item_vectors: Vectors,
+    half_life_days: int | float = HALF_LIFE_DAYS,
+    strength: Mapping[str, float] = ACTION_STRENGTH,
 ) -> Vectors:
+    """:func:`decayed_means` of histories that are cut already: one row per person of the track, each from its own steps."""
     if not half_life_days > 0:
         raise InputError(f"half_life_days = {half_life_days}; expected more than 0")
     lengths = np.diff(track.offsets)

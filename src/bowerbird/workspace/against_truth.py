@@ -16,6 +16,7 @@ from bowerbird.simulation.truth import Truth
 from bowerbird.stores.layout import Layout
 from bowerbird.surfaces.answers import Answers
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.people_truth import audience_measures, state_measures
 from bowerbird.workspace.workbench import Workbench
 
 TRUTH = "truth"
@@ -34,7 +35,7 @@ def has_truth(layout: Layout) -> bool:
 def truth_measures(
     bench: Workbench, answers: Answers, people: int, seed: int, progress: Progress = SILENT
 ) -> tuple[Measure, ...]:
-    """Near-duplicates, interests, the true preference of homefeed slates and their lift.
+    """Near-duplicates, interests, states, audiences, the true preference of homefeed slates and their lift.
 
     Args:
         bench: the live build.
@@ -51,6 +52,9 @@ def truth_measures(
         found += _duplicate_measures(near_duplicate_pairs(canonical, truth))
     if bench.signals.card("user_interests") is not None:
         found += _interest_measures(bench, answers, truth, seed)
+    if bench.signals.card("user_state") is not None:
+        found += state_measures(bench, truth, seed)
+    found += audience_measures(bench, truth, seed)
     return (*found, *_slate_measures(answers, truth, people, seed, progress))
 
 

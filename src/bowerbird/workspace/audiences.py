@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.users.audiences import look_alikes
@@ -14,7 +15,8 @@ from bowerbird.workspace.workbench import Workbench
 __all__ = ["FoundAudience", "found_audience"]
 
 VECTORS = ("user_universal", "user_vector")
-"""Global vectors of people, best first; the first that is built is read."""
+"""Global vectors of people. Each that is built is tried on seeds held back: what makes people alike differs from
+list to list, how they live (the first) or what they like (the second)."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,44 @@ def found_audience(bench: Workbench, seeds: Sequence[str], n: int) -> FoundAudie
     """
     if n < 1:
         raise InputError(f"audience: n = {n}; expected 1 or more people")
-    name = next((one for one in VECTORS if bench.has(one)), None)
-    card = bench.signals.card(name) if name is not None else None
-    if name is None or card is None:
-        raise NotReadyError(
-            "audience: no vector of people is built; run `bowerbird build users` on a workspace with events"
-        )
-    vectors = bench.signals.vectors(name, bench.people)
+    tried = _person_vectors(bench)
     rows = bench.people.rows(list(dict.fromkeys(seeds)))
     known = rows[rows >= 0].astype(np.int64)
-    found = look_alikes(vectors.matrix, vectors.present, known, n, bench.settings.seed)
+    audiences = {
+        name: look_alikes(matrix, present, known, n, bench.settings.seed)
+        for name, (matrix, present) in tried.items()
+    }
+    name = max(audiences, key=lambda one: audiences[one].auc)
+    found = audiences[name]
     return FoundAudience(
         tuple(bench.people.names(found.rows.tolist())),
         tuple(found.scores.tolist()),
         len(known),
         len(rows) - len(known),
-        f"{name} {card.version}",
+        name,
         found.method,
         found.auc,
         found.centroid_auc,
     )
+
+
+def _person_vectors(
+    bench: Workbench,
+) -> dict[str, tuple[Float32[np.ndarray, "user dim"], Bool[np.ndarray, "user"]]]:
+    """Vectors of people by name and version, of mean square 1, and who has them."""
+    found = {}
+    for name in VECTORS:
+        card = bench.signals.card(name)
+        if card is not None:
+            vectors = bench.signals.vectors(name, bench.people)
+            size = (
+                float(np.sqrt(np.mean(vectors.matrix[vectors.present] ** 2)))
+                if vectors.present.any()
+                else 0.0
+            )
+            found[f"{name} {card.version}"] = (vectors.matrix / np.float32(size or 1.0), vectors.present)
+    if not found:
+        raise NotReadyError(
+            "audience: no vector of people is built; run `bowerbird build users` on a workspace with events"
+        )
+    return found

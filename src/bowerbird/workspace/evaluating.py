@@ -34,10 +34,12 @@ from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.steps import build_steps
 from bowerbird.workspace.workbench import Workbench
 
-REVISION = 1
+REVISION = 2
 """Raised by hand when what an evaluation measures changes."""
 LEARNT = ("cooccurrence", "next_item", "ranker")
 """What requests read that is learnt from events: made again from the past only."""
+AUDIENCES_READ = ("user_vector", "user_universal", "user_interests", "user_state", "user_audiences")
+"""What ads read besides, where audiences are declared."""
 REPORT, PAGE = "evaluation.json", "report.html"
 
 
@@ -186,8 +188,15 @@ def learn_from_past(whole: Workbench, own: Layout, window: HeldOut, progress: Pr
     until = None if window.leave_one_out else window.split_at
     past = Workbench(whole.layout, whole.settings, as_of=until, made_in=own, progress=progress, log=log)
     content = {card.name: card.version for card in (*past.signals.cards(), *past.models.cards())}
-    steps = [step for step in build_steps(whole.settings) if step.name in LEARNT]
-    run(steps, past, {**content, **past.inputs()}, past.models.card, progress)
+    learnt = {*LEARNT, *(AUDIENCES_READ if whole.settings.audiences else ())}
+    steps = [step for step in build_steps(whole.settings) if step.name in learnt]
+    run(
+        steps,
+        past,
+        {**content, **past.inputs()},
+        past.live_card,
+        progress,
+    )
 
 
 class LeftOut:

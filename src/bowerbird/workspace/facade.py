@@ -149,6 +149,7 @@ class Workspace:
             steps = [step for group in groups.values() for step in group]
             names = {group: [step.name for step in members] for group, members in groups.items()}
             results = run(needed(steps, wanted, names), bench, bench.inputs(), bench.live_card, progress)
+            results = [one.of_people(bench.redone.get(one.name)) for one in results]
             self._release(bench, results)
         self._read_again()
         return results

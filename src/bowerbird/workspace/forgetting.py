@@ -26,6 +26,7 @@ from bowerbird.stores.signals import LocalSignals
 from bowerbird.stores.text_cache import TextCache
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.workspace.content_steps import item_words, text_key
+from bowerbird.workspace.kept_people import FOLDER as KEPT_PEOPLE
 from bowerbird.workspace.leftovers import holds, leftovers
 from bowerbird.workspace.realtime import StreamConsumer, opened_state
 from bowerbird.workspace.workbench import Workbench
@@ -93,6 +94,7 @@ def forget(
     elif layout.preferences.exists():
         removed["preferences"] = Preferences(layout.preferences).forget(name)
     removed |= _forget_signals(layout, name, afresh=bool(drafts))
+    shutil.rmtree(layout.state / KEPT_PEOPLE, ignore_errors=True)  # hashes of what people did: made again
     removed |= _forget_files(layout, name)
     models = LocalModels(layout)
     for card in models.cards():

@@ -28,6 +28,7 @@ from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.stores.mapped_vectors import mapped_vectors
 from bowerbird.stores.preferences import Preferences
+from bowerbird.workspace.audience_steps import loaded_audiences
 from bowerbird.workspace.content_steps import live_encoder
 from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
@@ -78,6 +79,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
         queries=_queries(bench, vectors),
         next_item=_next_item(bench),
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
+        audiences=loaded_audiences(bench),
         messages=_messages(bench),
         logical_time=bench.log.logical_time,
         preferences=Preferences(bench.layout.preferences),

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
 from bowerbird.records.event import ACTION_CODE
+from bowerbird.records.history import History
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.signals.sequences import vocabulary_rows
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interest_clusters import interest_clusters
-from bowerbird.users.interests import Exposure, InterestSettings, interest_profile, node_popularity
-from bowerbird.users.long_term import decayed_means
+from bowerbird.users.interests import (
+    Exposure,
+    InterestSettings,
+    interest_profile,
+    last_visit,
+    node_popularity,
+    popularity_moment,
+)
+from bowerbird.users.long_term import track_means
 from bowerbird.users.returns import ReturnModel
 from bowerbird.users.states import STATES, activity_states
 from bowerbird.users.universal import UniversalSettings
+from bowerbird.workspace.kept_people import KeptPeople, each_person, person_key
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -40,7 +51,7 @@ def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
         Step(
             "user_interests",
             ("events", "item_interests"),
-            1,
+            2,
             sequence,
             make_interests,
             lacks_events_or_interests,
@@ -111,48 +122,78 @@ def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:
 
 def make_user_vectors(bench: Workbench, version: str) -> SignalCard:
     """The decayed mean of each person's actions in the fused space."""
-    vectors = decayed_means(bench.sequences, bench.item_vectors("item_vector"), bench.as_of)
+    items, track = bench.item_vectors("item_vector"), bench.sequences.histories(bench.as_of)
+    histories = [bench.sequences.history(row, bench.as_of) for row in range(len(bench.people))]
+    keys = [person_key(user_id, [one]) for user_id, one in zip(bench.people.ids, histories, strict=True)]
+    kept = KeptPeople(bench, "user_vector", 1, _made_of(bench, "item_vector"), keys)
+    made = track_means(track.of_many(np.flatnonzero(kept.redo)), items)
+    matrix = np.zeros((len(keys), items.space.dim), dtype=np.float32)
+    present = np.zeros(len(keys), dtype=bool)
+    if not kept.redo.all():
+        before = bench.signals.vectors("user_vector", bench.people, items.space)
+        matrix, present = before.matrix, before.present
+    matrix[kept.redo], present[kept.redo] = made.matrix, made.present
+    vectors = Vectors(items.space, matrix, present)
     card = bench.card(
         "user_vector",
         ("user", "vector"),
         version,
         "decayed mean",
-        counted=(int(vectors.present.sum()), len(bench.people)),
+        counted=(int(present.sum()), len(keys)),
         inputs=("events", "item_vector"),
         space=vectors.space,
     )
     bench.signals.put_vectors(card, bench.people, vectors)
+    kept.written(version)
     return card
+
+
+def _made_of(bench: Workbench, name: str) -> str:
+    """The version of a signal that everybody's value is made from, and what a sequence is."""
+    card = bench.signals.card(name)
+    assert card is not None  # the step applies
+    return f"{card.version} {bench.settings.sequence.fingerprint()}"
 
 
 def make_clusters(bench: Workbench, version: str) -> SignalCard:
     """Ward clusters of each person's items: medoid, importance, members."""
     vectors, ids = bench.item_vectors("item_vector"), bench.items.vocabulary.ids
-    columns: dict[str, list] = {name: [] for name in ("user_id", "place", "medoid", "importance", "members")}
-    people_with = 0
-    bench.progress.start("interest clusters", len(bench.people), "people")
-    for row, user_id in enumerate(bench.people.ids):
-        clusters = interest_clusters(bench.sequences.history(row, bench.as_of), vectors, bench.as_of)
-        people_with += bool(clusters)
-        for place, cluster in enumerate(clusters):
+    columns: dict[str, list] = {name: [] for name in CLUSTERS.names}
+    histories = [bench.sequences.history(row, bench.as_of) for row in range(len(bench.people))]
+    keys = [person_key(user_id, [one]) for user_id, one in zip(bench.people.ids, histories, strict=True)]
+    kept = KeptPeople(bench, "user_clusters", 1, _made_of(bench, "item_vector"), keys)
+
+    def make(row: int, user_id: str) -> None:
+        for place, cluster in enumerate(interest_clusters(histories[row], vectors, bench.as_of)):
             columns["user_id"].append(user_id)
             columns["place"].append(place)
             columns["medoid"].append(ids[cluster.medoid])
             columns["importance"].append(cluster.importance)
             columns["members"].append([ids[member] for member in cluster.members])
-        bench.progress.advance()
-    bench.progress.finish()
-    card = bench.card(
-        "user_clusters",
-        ("user", "group"),
-        version,
-        "Ward clusters with medoids",
-        counted=(people_with, len(bench.people)),
-        inputs=("events", "item_vector"),
-        note=f"{len(columns['user_id']) / max(people_with, 1):.1f} interests each",
-    )
-    bench.signals.put_table(card, pa.table(columns, schema=CLUSTERS))
+
+    each_person(bench, kept.redo, "interest clusters", make)
+    table = kept.table(pa.table(columns, schema=CLUSTERS))
+    card = _people_card(bench, "user_clusters", "group", version, "Ward clusters with medoids", table)
+    bench.signals.put_table(card, table)
+    kept.written(version)
     return card
+
+
+def _people_card(
+    bench: Workbench, name: str, kind: Literal["group", "label"], version: str, producer: str, table: pa.Table
+) -> SignalCard:
+    """The card of a table with several rows a person."""
+    people_with = len(pc.unique(table.column("user_id")))
+    read = {"user_clusters": "item_vector", "user_interests": "item_interests"}
+    return bench.card(
+        name,
+        ("user", kind),
+        version,
+        producer,
+        counted=(people_with, len(bench.people)),
+        inputs=("events", read[name]),
+        note=f"{len(table) / max(people_with, 1):.1f} interests each",
+    )
 
 
 CLUSTERS = pa.schema(
@@ -178,40 +219,45 @@ INTERESTS = pa.schema(
 
 
 def make_interests(bench: Workbench, version: str) -> SignalCard:
-    """Readable interests of each person, every one with the events it rests on."""
+    """Readable interests of each person as of their last visit, every one with the events it rests on."""
     labels: Any = ItemInterests.from_table(
         bench.signals.table("item_interests")
     )  # an ItemLabels by cached_property
-    settings = InterestSettings()
-    popularity = node_popularity(bench.sequences, labels, bench.as_of, settings)
-    ids, sequences = bench.items.vocabulary.ids, bench.sequences
-    columns: dict[str, list] = {name: [] for name in INTERESTS.names}
-    people_with = 0
-    bench.progress.start("interests of people", len(bench.people), "people")
-    for row, user_id in enumerate(bench.people.ids):
-        exposure = Exposure.of(sequences, row, bench.as_of, settings)
-        history = sequences.history(row, bench.as_of)
-        profile = interest_profile(history, labels, bench.as_of, popularity, exposure, settings=settings)
-        people_with += bool(profile)
-        for one in profile:
+    settings, sequences = InterestSettings(), bench.sequences
+    popularity = node_popularity(sequences, labels, popularity_moment(sequences, bench.as_of), settings)
+    ids, columns = bench.items.vocabulary.ids, {name: [] for name in INTERESTS.names}
+    read_at = [last_visit(sequences.times(row, bench.as_of), bench.as_of) for row in range(len(bench.people))]
+
+    def read(row: int) -> tuple[History, Exposure]:
+        at = read_at[row]
+        return sequences.history(row, at), Exposure.of(sequences, row, at, settings)
+
+    def key(row: int, user_id: str) -> int:
+        history, exposure = read(row)
+        return person_key(
+            f"{user_id} {read_at[row]}", [history, exposure.impressions, exposure.answers, exposure.hides]
+        )
+
+    shared = hashlib.blake2b(popularity.tobytes(), digest_size=8).hexdigest()
+    world = f"{_made_of(bench, 'item_interests')} {settings.fingerprint()} {shared}"
+    keys = [key(row, user_id) for row, user_id in enumerate(bench.people.ids)]
+    kept = KeptPeople(bench, "user_interests", 1, world, keys)
+
+    def make(row: int, user_id: str) -> None:
+        history, exposure = read(row)
+        for one in interest_profile(history, labels, read_at[row], popularity, exposure, settings=settings):
             columns["user_id"].append(user_id)
             columns["interest"].append(one.node)
             columns["weight"].append(one.weight)
             columns["lift"].append(one.lift)
             columns["evidence_items"].append([ids[item] for item in one.evidence.rows])
             columns["evidence_at"].append(one.evidence.at.tolist())
-        bench.progress.advance()
-    bench.progress.finish()
-    card = bench.card(
-        "user_interests",
-        ("user", "label"),
-        version,
-        "decayed roll-up with evidence",
-        counted=(people_with, len(bench.people)),
-        inputs=("events", "item_interests"),
-        note=f"{len(columns['user_id']) / max(people_with, 1):.1f} interests each",
-    )
-    bench.signals.put_table(card, pa.table(columns, schema=INTERESTS))
+
+    each_person(bench, kept.redo, "interests of people", make)
+    table = kept.table(pa.table(columns, schema=INTERESTS))
+    card = _people_card(bench, "user_interests", "label", version, "decayed roll-up with evidence", table)
+    bench.signals.put_table(card, table)
+    kept.written(version)
     return card
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Float64, Int8, Int64
 
-from bowerbird.arrays import top_k
+from bowerbird.arrays import normalise, top_k
 from bowerbird.clock import DAY_US
 from bowerbird.errors import NotReadyError
 from bowerbird.pipeline.refusals import without_deleted
@@ -28,7 +28,14 @@ from bowerbird.records.person_portrait import (
 from bowerbird.records.request import Context, Interest, Request
 from bowerbird.records.signal import Vectors
 from bowerbird.signals.sequences import Sequences
-from bowerbird.users.interests import Exposure, InterestSettings, interest_profile, node_popularity
+from bowerbird.users.interests import (
+    Exposure,
+    InterestSettings,
+    interest_profile,
+    last_visit,
+    node_popularity,
+    popularity_moment,
+)
 from bowerbird.users.returns import ReturnModel, ReturnSettings
 from bowerbird.users.states import STATES, WINDOW_DAYS, activity_states, state_transitions
 from bowerbird.users.taken_together import interests_together, shared_items
@@ -68,7 +75,9 @@ class Crowd:
     def popularity(self) -> Float64[np.ndarray, "node"] | None:
         """Share of everybody's engagement per category; None without categories."""
         labels = self.release.interests
-        return node_popularity(self.sequences, labels, self.as_of) if labels is not None else None
+        if labels is None:
+            return None
+        return node_popularity(self.sequences, labels, popularity_moment(self.sequences, self.as_of))
 
     @cached_property
     def returns(self) -> tuple[Float32[np.ndarray, "user"] | None, str]:
@@ -104,6 +113,7 @@ class PersonPortraits:
             card for card in bench.signals.cards() if card.entity == "user" and card.kind == "vector"
         ]
         self._held: dict[str, Vectors] = {}
+        self._unit: dict[str, Float32[np.ndarray, "user dim"]] = {}
         self._crowd = Crowd(release, release.as_of)
 
     def of(self, user_id: str, as_of: int | None = None) -> PersonPortrait:
@@ -172,11 +182,12 @@ class PersonPortraits:
         if labels is None or crowd.popularity is None:
             return self._named_by_items(context.history, clusters)
         refusals = release.preferences.of(release.people.id(row)) if release.preferences is not None else ()
-        whole = Exposure.of(release.sequences, row, crowd.as_of)
+        read_at = last_visit(release.sequences.times(row, crowd.as_of), crowd.as_of)
+        whole = Exposure.of(release.sequences, row, read_at)
         exposure = Exposure(
             whole.impressions, without_deleted(release, whole.answers, refusals, crowd.as_of), whole.hides
         )
-        found = interest_profile(context.history, labels, crowd.as_of, crowd.popularity, exposure)
+        found = interest_profile(context.history, labels, read_at, crowd.popularity, exposure)
         return tuple(
             PersonInterest(
                 one.node,
@@ -229,13 +240,20 @@ class PersonPortraits:
             self._held[name] = self._bench.signals.vectors(name, self._bench.people)
         return self._held[name]
 
+    def _directions(self, name: str) -> Float32[np.ndarray, "user dim"]:
+        """Unit vectors, whatever the space: a similarity that people read is a cosine, 1 for the same."""
+        if name not in self._unit:
+            self._unit[name] = normalise(self._vectors(name).matrix)
+        return self._unit[name]
+
     def _nearest(self, crowd: Crowd, row: int) -> tuple[NearPerson, ...]:
         """By the first live vector this person has; else by the items both took."""
         names = self._release.people
         for card in self._cards:
             vectors = self._vectors(card.name)
             if row < len(vectors) and vectors.present[row]:
-                similarity = vectors.matrix @ vectors.matrix[row]
+                unit = self._directions(card.name)
+                similarity = unit @ unit[row]
                 similarity[~vectors.present] = -np.inf
                 by = card.name
                 break

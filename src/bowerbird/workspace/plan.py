@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from bowerbird.errors import NotFoundError, NotReadyError, did_you_mean
@@ -51,6 +51,12 @@ class StepResult:
     card: SignalCard | None = None
     why: str = ""
     """Why a step was skipped."""
+    people: tuple[int, int] | None = None
+    """Of a signal of people: how many were redone, and of how many."""
+
+    def of_people(self, people: tuple[int, int] | None) -> StepResult:
+        """The same, with how many people were redone."""
+        return replace(self, people=people)
 
 
 def step_version(step: Step, versions: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from bowerbird.signals.sequences import SequenceSettings
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.layout import Layout
 from bowerbird.surfaces.declarations import declared
+from bowerbird.users.audiences import AudienceSettings
 
 
 class ContentSettings(Settings):
@@ -98,6 +99,8 @@ class WorkspaceSettings(Settings):
     serving: ServingSettings = ServingSettings()
     policy: dict[str, PolicyRule] = Field(default_factory=lambda: _policy({}, {}, "defaults"))
     """What each surface may show of what was measured; a rule of the same name takes a built-in one's place."""
+    audiences: dict[str, AudienceSettings] = Field(default_factory=dict)
+    """Audiences by name; a campaign names one as its target."""
     surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
     """The surfaces: where candidates come from, what may not be shown, what counts."""
 

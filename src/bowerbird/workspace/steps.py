@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bowerbird.workspace.attribute_steps import attribute_steps
+from bowerbird.workspace.audience_steps import audience_steps
 from bowerbird.workspace.content_steps import encoding_steps, reading_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
@@ -29,7 +30,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *quality_steps(settings),
             *safety_steps(settings),
         ],
-        "users": people_steps(settings),
+        "users": [*people_steps(settings), *audience_steps(settings)],
         "models": [*sequence_steps(settings), *model_steps(settings)],
     }
 

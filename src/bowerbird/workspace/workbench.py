@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import Literal
 
@@ -58,6 +59,9 @@ class Workbench:
         self.log: EventLog = log if log is not None else SqliteEventLog(layout)
         self.media = LocalMedia(layout)
         signals, models = LocalSignals(layout, draft=draft), LocalModels(layout, draft=draft)
+        self.made_in = layout if made_in is None else made_in
+        self.redone: dict[str, tuple[int, int]] = {}
+        """Per signal of people just made, how many people were redone, and of how many."""
         if made_in is None or made_in == layout:
             self.signals, self.models = signals, models
         else:
@@ -128,7 +132,15 @@ class Workbench:
         events = self.log.fingerprint(self._as_of)
         if self._as_of is not None:
             events += f"@{self._as_of}"
-        return {"catalogue": self.catalogue.fingerprint(), "events": events}
+        lists = hashlib.blake2b(digest_size=8)
+        for name, audience in sorted(self.settings.audiences.items()):
+            if audience.seeds is not None and (self.layout.root / audience.seeds).is_file():
+                lists.update(name.encode() + (self.layout.root / audience.seeds).read_bytes())
+        return {
+            "catalogue": self.catalogue.fingerprint(),
+            "events": events,
+            "audience lists": lists.hexdigest(),
+        }
 
     def card(
         self,

@@ -23,7 +23,8 @@ from bowerbird.evaluation.bench.report import (
     Estimate,
 )
 from bowerbird.evaluation.bench.user_probe_data import ProbeData, read_probe_data
-from bowerbird.evaluation.bench.user_probe_rows import CONTENDERS, Contender, Question
+from bowerbird.evaluation.bench.user_probe_question import Question
+from bowerbird.evaluation.bench.user_probe_rows import CONTENDERS, Contender
 from bowerbird.evaluation.bench.user_probe_tasks import TASKS, Moment, Task, Vocabularies, moment, scored
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
-from bowerbird.evaluation.bench.user_probe_tasks import Task
+from bowerbird.evaluation.bench.user_probe_question import Predict, Question
+from bowerbird.evaluation.bench.user_probe_trees import boosted_trees, tuned_trees
 from bowerbird.evaluation.bench.user_probe_vectors import (
     CountVectors,
     FactorVectors,
@@ -19,35 +20,6 @@ from bowerbird.evaluation.bench.user_probe_vectors import (
 from bowerbird.users.behaviour import Behaviour
 
 __all__ = ["CONTENDERS", "Contender", "Question"]
-
-TREES = {
-    "num_leaves": 7,
-    "learning_rate": 0.05,
-    "min_data_in_leaf": 20,
-    "max_bin": 63,
-    "num_threads": 1,
-    "verbose": -1,
-    "seed": 0,
-    "deterministic": True,
-    "force_row_wise": True,
-}
-ROUNDS = 60
-"""Rounds and leaves as first set, not tuned: a tuned baseline may do better."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a row learns from and is asked, for one task."""
-
-    task: Task
-    teachers: Int64[np.ndarray, "example"]
-    """People whose days after the earlier moment are known."""
-    targets: Float32[np.ndarray, "example label"]
-    people: Int64[np.ndarray, "person"]
-    """People asked about, at the later moment."""
-
-
-Predict = Callable[[Question], Float32[np.ndarray, "person label"]]
 
 
 @dataclass(frozen=True)
@@ -86,30 +58,6 @@ def probed(maker: VectorMaker) -> Callable[[Behaviour, int, Behaviour, int, int]
     return fitted
 
 
-def boosted_trees(past: Behaviour, learnt_at: int, behaviour: Behaviour, asked_at: int, seed: int) -> Predict:
-    """Boosted trees on windowed counts, one model per label: the engineer's baseline."""
-    counts: PersonVectors = CountVectors.fitted(past, learnt_at, seed)
-    earlier, later = counts.vectors(behaviour, learnt_at), counts.vectors(behaviour, asked_at)
-
-    def predict(question: Question) -> Float32[np.ndarray, "person label"]:
-        import lightgbm
-
-        rows = np.ascontiguousarray(earlier[question.teachers])  # LightGBM copies a slice, and says so
-        objective = "regression" if question.task == "spend" else "binary"
-        found = np.zeros((len(question.people), question.targets.shape[1]), dtype=np.float32)
-        for label in range(question.targets.shape[1]):
-            happened = question.targets[:, label]
-            if (happened == happened[0]).all():
-                found[:, label] = happened[0]
-                continue
-            data = lightgbm.Dataset(rows, np.ascontiguousarray(happened))
-            booster = lightgbm.train({**TREES, "objective": objective}, data, num_boost_round=ROUNDS)
-            found[:, label] = np.asarray(booster.predict(later[question.people]))
-        return found
-
-    return predict
-
-
 def popular_and_recent(
     past: Behaviour, learnt_at: int, behaviour: Behaviour, asked_at: int, seed: int
 ) -> Predict:
@@ -141,6 +89,9 @@ CONTENDERS = {
     "ours": Contender("the universal vector", True, probed(_universal)),
     "counts": Contender("windowed counts", True, probed(CountVectors.fitted)),
     "counts + trees": Contender("boosted trees on windowed counts, no probe", False, boosted_trees),
+    "counts + tuned trees": Contender(
+        "the same, settings and moments chosen per task before the moment asked about", False, tuned_trees
+    ),
     "mean": Contender("decayed mean of item vectors", True, probed(MeanVectors.fitted)),
     "ials": Contender("user factors of iALS", True, probed(FactorVectors.fitted)),
     "popular": Contender("popularity and recency, nothing learnt", False, popular_and_recent),
