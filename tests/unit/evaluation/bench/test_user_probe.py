@@ -106,7 +106,15 @@ def test_a_table_with_every_row_and_the_future_in_none_of_them(monkeypatch):
     monkeypatch.setattr("bowerbird.training.universal.EPOCHS", 2)
     report = run_user_probe(shop(), None, 7, seeds=1)
     rows = json.loads(report.to_json())["rows"]
-    assert [row["model"] for row in rows] == ["ours", "counts", "counts + trees", "mean", "ials", "popular"]
+    assert [row["model"] for row in rows] == [
+        "ours",
+        "counts",
+        "counts + trees",
+        "counts + tuned trees",
+        "mean",
+        "ials",
+        "popular",
+    ]
     for row in rows:
         assert {"churn auc", "category auc", "product auc", "spend r2"} <= set(row)
     by_name = {row["model"]: row for row in rows}
