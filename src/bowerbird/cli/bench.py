@@ -67,6 +67,10 @@ def next_item(
     effort: EffortOption = "standard",
     tune: Tune = False,
     refit: Annotated[bool, typer.Option("--refit", help="Add rows fitted on train and validation.")] = False,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="Folder where training keeps its state: the same command goes on after a kill."),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Which item comes next, ranked against the whole catalogue."""
@@ -76,7 +80,9 @@ def next_item(
     from bowerbird.evaluation.bench.next_item import PROTOCOLS, run_next_item
 
     _one_of(protocol, (*PROTOCOLS, "cold"))
-    plan = replace(_plan(models, seeds, tune=tune, refit=refit), effort=_effort(effort))
+    plan = replace(
+        _plan(models, seeds, tune=tune, refit=refit), effort=_effort(effort), checkpoints=checkpoints
+    )
     interactions = _with_content(_read(events), items)
     if protocol == "cold":
         from bowerbird.evaluation.bench.cold_items import run_cold

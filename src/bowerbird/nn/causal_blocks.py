@@ -6,12 +6,12 @@ mask and changes nothing.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bowerbird.nn.causal_attention import causal_attention
+from bowerbird.nn.causal_filter import causal_filter
 from bowerbird.nn.dropout import Dropout, MaskStream
 
 __all__ = ["AttentionBlock", "GatedBlock", "Places", "by_distance"]
@@ -76,14 +76,12 @@ class _Attention(nn.Module):
         self.bias = nn.Parameter(torch.zeros(heads, reach)) if reach else None
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
-        batch, length, dim = x.shape
-        width = dim // self._heads
-        query, key, value = self.project(x).view(batch, length, 3, self._heads, width).permute(2, 0, 3, 1, 4)
-        logits = (query @ key.transpose(-1, -2)) * (1.0 / math.sqrt(width)) + places.mask
+        batch, length, _ = x.shape
+        added = places.mask[None]
         if self.bias is not None:
-            logits = logits + by_distance(self.bias, length)
-        weights = self.drop(logits.softmax(-1))
-        return self.out((weights @ value).transpose(1, 2).reshape(batch, length, dim))
+            added = added + by_distance(self.bias, length)
+        kept = self.drop.factors((batch, self._heads, length, length), x)
+        return self.out(causal_attention(self.project(x), added.to(x.dtype), self._heads, kept))
 
 
 class AttentionBlock(nn.Module):
@@ -145,17 +143,8 @@ class GatedBlock(nn.Module):
     def forward(self, x: Tensor, places: Places) -> Tensor:
         """Hidden vectors, batch x position x dim, of the same."""
         y = self.first(x)
-        read = self.attention(y, places) + self._filtered(y) * self.share.exp()
+        read = self.attention(y, places) + causal_filter(y, self.filter * self.share.exp())
         x = x + self.drop(read) * torch.sigmoid(self.gate(x))
         signal, gate = self.widen(self.second(x)).chunk(2, -1)
         wide = self.drop(functional.silu(signal) * gate)
         return x + self.drop(self.narrow(wide)) * torch.sigmoid(self.second_gate(x))
-
-    def _filtered(self, y: Tensor) -> Tensor:
-        """``sum_d k_d y_(t-d)`` over the last positions, one filter per channel."""
-        reach = min(y.shape[1], self.filter.shape[0])
-        kernel = self.filter[:reach].T.flip(1)[:, None, :]
-        found = functional.conv1d(
-            functional.pad(y.transpose(1, 2), (reach - 1, 0)), kernel, groups=y.shape[2]
-        )
-        return found.transpose(1, 2)

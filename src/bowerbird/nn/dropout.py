@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -53,11 +55,15 @@ class Dropout(nn.Module):
         self._dropped = round(rate * _LEVELS)
         self._masks = masks
 
+    def factors(self, shape: tuple[int, ...], like: Tensor) -> Tensor | None:
+        """What values of a shape are multiplied by, of the type of ``like``; None where nothing is dropped."""
+        if not self.training or self._dropped == 0:
+            return None
+        drawn = bytearray(self._masks.bytes(math.prod(shape)))
+        mask = torch.frombuffer(drawn, dtype=torch.uint8).view(shape).to(like.device)
+        return (mask >= self._dropped).to(like.dtype).mul_(_LEVELS / (_LEVELS - self._dropped))
+
     def forward(self, x: Tensor) -> Tensor:
         """The values, some of them 0."""
-        if not self.training or self._dropped == 0:
-            return x
-        drawn = bytearray(self._masks.bytes(x.numel()))
-        mask = torch.frombuffer(drawn, dtype=torch.uint8).view(x.shape).to(x.device)
-        kept = (mask >= self._dropped).to(x.dtype)
-        return x * kept.mul_(_LEVELS / (_LEVELS - self._dropped))
+        factors = self.factors(tuple(x.shape), x)
+        return x if factors is None else x * factors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -38,6 +39,8 @@ class Guidance:
     """How long training may take: quick, standard or thorough."""
     progress: Progress = SILENT
     """Where training says how far it is."""
+    checkpoints: Path | None = None
+    """A folder where training keeps its state, one file per run; the same run goes on from it."""
 
 
 @runtime_checkable

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +36,7 @@ __all__ = [
 ]
 
 EPOCHS: dict[Effort, int] = {"quick": 12, "standard": 40, "thorough": 80}
-MOST_TARGETS: dict[Effort, int] = {"quick": 4_000_000, "standard": 16_000_000, "thorough": 64_000_000}
+MOST_TARGETS: dict[Effort, int] = {"quick": 8_000_000, "standard": 32_000_000, "thorough": 96_000_000}
 """Targets learnt from in all epochs together; large data gets fewer epochs."""
 UPDATES = 5_120
 """Batches are made so large that a standard training has about this many, whatever the size of the data."""
@@ -209,12 +212,28 @@ def fit_sequence(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )
-    trained = run(task, loop, name=name, progress=guidance.progress)
+    kept, fingerprint = _checkpoint(learnt, seed, guidance, recipe, name)
+    trained = run(task, loop, name=name, fingerprint=fingerprint, checkpoint=kept, progress=guidance.progress)
     chosen = {
         "length": length, "dropout": rate, "tokens": tokens, "epochs": len(trained.validations),
         "best_epoch": trained.best_epoch, "validation_ndcg@10": max(trained.validations, default=None),
     }  # fmt: skip
     return FittedSequence(model, length, chosen)
+
+
+def _checkpoint(
+    learnt: Interactions, seed: int, guidance: Guidance, recipe: Recipe, name: str
+) -> tuple[Path | None, str]:
+    """Where the run keeps its state, and the run's name: of data, settings, effort and seed."""
+    if guidance.checkpoints is None:
+        return None, ""
+    digest = hashlib.blake2b(digest_size=6)
+    for part in (learnt.hash, recipe.settings.model_dump_json(), guidance.effort, str(seed)):
+        digest.update(part.encode() + b"\n")
+    if recipe.content is not None:
+        digest.update(recipe.content.tobytes())
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    return guidance.checkpoints / f"{plain}-{seed}-{digest.hexdigest()}.checkpoint", digest.hexdigest()
 
 
 def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, seed: int) -> NextItemModel:
@@ -254,7 +273,7 @@ def _epochs(targets: int, effort: Effort) -> int:
 
 def _tokens(targets: int, length: int) -> int:
     """The power of 2 that makes about :data:`UPDATES` batches of all targets together."""
-    return max(int(min(8192, max(256, 2 ** round(np.log2(max(1.0, targets / UPDATES)))))), length)
+    return max(int(min(4096, max(256, 2 ** round(np.log2(max(1.0, targets / UPDATES)))))), length)
 
 
 def _dropout(train: Interactions) -> float:

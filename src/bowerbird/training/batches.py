@@ -9,7 +9,7 @@ from jaxtyping import Int, Int64, Shaped
 
 from bowerbird.arrays import group_offsets
 
-__all__ = ["Ragged", "padded", "token_batches", "windows"]
+__all__ = ["Ragged", "padded", "rung", "token_batches", "windows"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,25 @@ def windows(
     return np.array(starts, dtype=np.int64), np.array(stops, dtype=np.int64)
 
 
+def rung(length: int, longest: int) -> int:
+    """The next of few lengths that batches are padded to, an eighth to a quarter apart.
+
+    A processor prepares a product anew for each new shape, which can cost as much as the product.
+
+    Example:
+        >>> [rung(length, longest=200) for length in (1, 8, 9, 17, 100, 200)]
+        [8, 8, 10, 20, 112, 200]
+    """
+    step = max(8, 1 << (length - 1).bit_length()) // 8
+    return min(max(8, -(-length // step) * step), max(longest, length))
+
+
 def token_batches(
     lengths: Int[np.ndarray, " sequence"], tokens: int, random: np.random.Generator | None = None
 ) -> list[Int64[np.ndarray, " member"]]:
-    """Sequences in batches of like lengths, each at most ``tokens`` when padded (a longer one alone).
+    """Sequences in batches of like lengths, each at most ``tokens`` when padded to its rung (a longer one alone).
+
+    The longest come first, so every batch but the last of the shortest is full.
 
     Args:
         lengths: length of each sequence.
@@ -81,16 +96,15 @@ def token_batches(
         random: mixes sequences of one length and the order of batches; sorted by length when None.
 
     Example:
-        >>> [batch.tolist() for batch in token_batches(np.array([5, 1, 2, 1]), tokens=5)]
-        [[1, 3], [2], [0]]
+        >>> [batch.tolist() for batch in token_batches(np.array([5, 1, 2, 1]), tokens=10)]
+        [[0, 2], [1, 3]]
     """
     noise = np.zeros(lengths.size) if random is None else random.random(lengths.size) * 0.99
-    order = np.argsort(lengths + noise, kind="stable").astype(np.int64)
+    order = np.argsort(-lengths - noise, kind="stable").astype(np.int64)
+    longest = int(lengths.max(initial=1))
     batches, start = [], 0
     while start < order.size:
-        stop = start + 1
-        while stop < order.size and (stop + 1 - start) * int(lengths[order[stop]]) <= tokens:
-            stop += 1
+        stop = start + max(1, tokens // rung(int(lengths[order[start]]), longest))
         batches.append(order[start:stop])
         start = stop
     return batches if random is None else [batches[place] for place in random.permutation(len(batches))]
@@ -100,8 +114,9 @@ def padded(
     column: Shaped[np.ndarray, " event"],
     starts: Int64[np.ndarray, " sequence"],
     stops: Int64[np.ndarray, " sequence"],
+    width: int | None = None,
 ) -> Shaped[np.ndarray, "sequence position"]:
-    """Pieces of a column as rows, zeros behind each end.
+    """Pieces of a column as rows, zeros behind each end, as wide as the longest or as asked.
 
     Padding stands on the right: a causal model never reads it, so it needs no mask.
 
@@ -110,6 +125,6 @@ def padded(
         [[5, 6], [7, 0]]
     """
     longest = int((stops - starts).max(initial=0))
-    places = starts[:, None] + np.arange(longest)
+    places = starts[:, None] + np.arange(longest if width is None else width)
     inside = places < stops[:, None]
     return np.where(inside, column[np.where(inside, places, 0)], column.dtype.type(0))

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -24,7 +23,7 @@ from bowerbird.errors import InputError
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.checkpoints import Checkpoint, Progressed, optimizer_tensors, restore_optimizer
 
-__all__ = ["LoopSettings", "Task", "Trained", "best_device", "fast_products", "train"]
+__all__ = ["LoopSettings", "Task", "Trained", "best_device", "train"]
 
 CHECKPOINT_S = 30.0
 """Seconds between checkpoints within an epoch; each epoch ends with one."""
@@ -94,21 +93,6 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@contextmanager
-def fast_products() -> Iterator[None]:
-    """Let matrix products of float32 run in bfloat16 units where the processor has them.
-
-    Sums stay float32 and so does everything between the products. On a CPU with AMX the products of
-    a small model take a quarter of the time; elsewhere nothing changes.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def train(
     task: Task,
     settings: LoopSettings,
@@ -135,10 +119,9 @@ def train(
     run.resume()
     progress.start(name, settings.epochs, "epochs")
     progress.advance(run.progressed.epoch)
-    with fast_products():
-        while (stopped := run.finished()) is None:
-            run.epoch()
-            progress.advance()
+    while (stopped := run.finished()) is None:
+        run.epoch()
+        progress.advance()
     best = max(run.progressed.validations, default=None)
     progress.finish(stopped if best is None else f"{stopped}, best validation {best:.4f}")
     run.keep_best()

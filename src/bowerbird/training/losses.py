@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bowerbird.training.negatives import Negatives
 
@@ -20,7 +21,12 @@ CHUNK_LOGITS = 8_000_000
 
 
 def sampled_softmax(
-    hidden: Tensor, vectors: Tensor, target: Tensor, negatives: Negatives, temperature: float = 1.0
+    hidden: Tensor,
+    vectors: Tensor,
+    target: Tensor,
+    negatives: Negatives,
+    temperature: float = 1.0,
+    counted: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of the target among itself and shared negatives, corrected for how they were drawn.
 
@@ -35,16 +41,67 @@ def sampled_softmax(
         target: item row of each position.
         negatives: what was drawn, see :class:`~bowerbird.training.negatives.MixedNegatives`.
         temperature: ``T``.
+        counted: which positions count, True or False each; None: all. Leaving padding out here is cheaper
+            than gathering the others.
 
     Source: Bengio & Senécal 2008; Yi et al., RecSys 2019 (logQ, which corrects the target too);
     Yang et al., WWW 2020 (mixed negatives).
     """
-    drawn = torch.as_tensor(negatives.items, device=hidden.device)
     own, others = vectors[: target.numel()], vectors[target.numel() :]
-    positive = (hidden * own).sum(-1) / temperature
-    logits = hidden @ others.T / temperature - torch.as_tensor(negatives.log_q, device=hidden.device)
-    logits = logits.masked_fill(drawn[None, :] == target[:, None], float("-inf"))
-    return (torch.logsumexp(torch.cat([positive[:, None], logits], dim=1), dim=1) - positive).mean()
+    log_q = torch.as_tensor(negatives.log_q, device=hidden.device)
+    hits = _hits(target, torch.as_tensor(negatives.items, device=hidden.device))
+    share = torch.ones_like(target, dtype=torch.float32) if counted is None else counted.float()
+    share = (share / share.sum())[:, None]
+    return _SampledSoftmax.apply(hidden, own, others, log_q, hits, share, 1.0 / temperature)  # type: ignore[no-any-return]
+
+
+def _hits(target: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a drawn negative is the position's own target: positions and negatives, pairwise."""
+    order = torch.argsort(target)
+    ordered = target[order]
+    first, end = torch.searchsorted(ordered, drawn), torch.searchsorted(ordered, drawn, right=True)
+    counts = end - first
+    negative = torch.repeat_interleave(torch.arange(drawn.numel(), device=drawn.device), counts)
+    within = torch.arange(negative.numel(), device=drawn.device) - (counts.cumsum(0) - counts)[negative]
+    return order[first[negative] + within], negative
+
+
+class _SampledSoftmax(torch.autograd.Function):
+    """The loss with its gradients in one pass; products in the type of ``hidden``, sums in float32."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        own: Tensor,
+        others: Tensor,
+        log_q: Tensor,
+        hits: tuple[Tensor, Tensor],
+        share: Tensor,
+        scale: float,
+    ) -> Tensor:
+        positive = (hidden.float() * own.float()).sum(1, keepdim=True).mul_(scale)
+        # scale and logQ in the one pass that widens the products
+        logits = torch.sub(-log_q, hidden @ others.T, alpha=-scale)
+        logits[hits] = float("-inf")
+        largest = torch.maximum(logits.amax(1, keepdim=True), positive)
+        mass = logits.sub_(largest).exp_()
+        first = (positive - largest).exp_()
+        total = mass.sum(1, keepdim=True).add_(first)
+        loss = ((total.log() + largest - positive) * share).sum()
+        # from here on d loss / d logits: the softmax, less 1 for the target
+        factor = share * scale
+        drawn = torch.mul(mass, factor / total, out=torch.empty_like(mass, dtype=hidden.dtype))
+        target = ((first / total - 1.0) * factor).to(hidden.dtype)
+        ctx.save_for_backward(torch.addcmul(drawn @ others, own, target), hidden * target, drawn.T @ hidden)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, own, others = ctx.saved_tensors
+        one = grads[0].to(hidden.dtype)
+        return hidden * one, own * one, others * one, None, None, None, None
 
 
 class _FullCrossEntropy(torch.autograd.Function):

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float32, Int, Int32, Int64
 from torch import Tensor, nn
 
+from bowerbird.nn.precision import fast_type, in_type
 from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
-from bowerbird.training.batches import Ragged, padded, token_batches, windows
+from bowerbird.training.batches import Ragged, padded, rung, token_batches, windows
 from bowerbird.training.loop import best_device
 from bowerbird.training.losses import full_cross_entropy, sampled_softmax
 from bowerbird.training.negatives import ExactCounts, MixedNegatives
@@ -82,6 +83,8 @@ class NextItemTask:
         self._data, self._length, self._tokens = data, length, tokens
         self._cases, self._seed = cases, seed
         counts = np.bincount(data.items, minlength=model.items.ids.shape[0])
+        self._items_total = counts.size
+        self._type = fast_type(self.device)
         self._negatives = MixedNegatives(ExactCounts(counts), counts.size, negatives) if negatives else None
 
     def batches(self, epoch: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
@@ -95,26 +98,32 @@ class NextItemTask:
         """The mean loss over the targets of a batch."""
         starts, stops = batch
         self.model.encoder.masks.restart(self._seed, step)
-        real = np.arange(int((stops - starts).max()) - 1) < (stops - starts - 1)[:, None]
-        read = self._tensor(padded(self._data.items, starts, stops - 1).astype(np.int64))
-        target = padded(self._data.items, starts + 1, stops)[real].astype(np.int64)
+        width = rung(int((stops - starts).max()) - 1, self._length)
+        starts, stops = _filled(starts, stops, self._tokens // width)
+        real = np.arange(width) < (stops - starts - 1)[:, None]
+        read = padded(self._data.items, starts, stops - 1, width).astype(np.int64)
+        target = padded(self._data.items, starts + 1, stops, width).astype(np.int64)
         random = generator(self._seed, "loss", step)
-        inputs = self._time_inputs(starts, stops - 1, random)
+        inputs = time_inputs(self._data, starts, stops - 1, self.device, random, width)
+        counted = self._tensor(real.ravel())
         if self._negatives is None:
             table = self.model.items()
-            hidden = self.model.encoder(nn.functional.embedding(read, table), *inputs)
-            return full_cross_entropy(hidden[self._tensor(real)], table, self._tensor(target))
-        drawn = self._negatives.draw(target, random)
+            hidden = self._hidden(nn.functional.embedding(self._tensor(read), table), inputs)
+            return full_cross_entropy(hidden.float()[counted], table, self._tensor(target[real]))
+        drawn = self._negatives.draw(target[real], random)
         # one look-up for all: an item whose id part is dropped is dropped where it is read and where it is scored
-        used, places = np.unique(
-            np.concatenate([read.cpu().numpy().ravel(), target, drawn.items]), return_inverse=True
-        )
-        vectors = self.model.items.rows(self._tensor(used))
+        rows = np.concatenate([read.ravel(), target.ravel(), drawn.items])
+        used, places = _distinct(rows, self._items_total)
+        vectors = self.model.items.rows(self._tensor(used)).to(self._type)
         places = self._tensor(places)
-        inputs_in = nn.functional.embedding(places[: read.numel()].view(read.shape), vectors)
-        hidden = self.model.encoder(inputs_in, *inputs)[self._tensor(real)]
-        scored = nn.functional.embedding(places[read.numel() :], vectors)
-        return sampled_softmax(hidden, scored, self._tensor(target), drawn)
+        inputs_in = nn.functional.embedding(places[: read.size].view(read.shape), vectors)
+        scored = nn.functional.embedding(places[read.size :], vectors)
+        hidden = self._hidden(inputs_in, inputs)
+        return sampled_softmax(hidden, scored, self._tensor(target.ravel()), drawn, counted=counted)
+
+    def _hidden(self, vectors: Tensor, inputs: tuple[Tensor | None, Tensor | None]) -> Tensor:
+        """What to ask with, positions of all rows x dim."""
+        return in_type(self.model.encoder, self._type, vectors, *inputs).flatten(0, 1)
 
     def validation(self) -> float | None:
         """NDCG@10 of the cases under full ranking."""
@@ -140,13 +149,26 @@ class NextItemTask:
                 gains.append(np.where(rank <= 10, 1.0 / np.log2(1.0 + rank), 0.0))
         return float(np.concatenate(gains).mean())
 
-    def _time_inputs(
-        self, starts: np.ndarray, stops: np.ndarray, random: np.random.Generator
-    ) -> tuple[Tensor | None, Tensor | None]:
-        return time_inputs(self._data, starts, stops, self.device, random)
-
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, device=self.device)
+
+
+def _filled(
+    starts: Int64[np.ndarray, " sequence"], stops: Int64[np.ndarray, " sequence"], rows: int
+) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, " row"]]:
+    """The windows, and empty ones up to one of few numbers of rows, a full batch's the largest."""
+    empty = rung(starts.size, rows) - starts.size
+    nothing = np.zeros(empty, dtype=np.int64)
+    return np.concatenate([starts, nothing]), np.concatenate([stops, nothing + 1])
+
+
+def _distinct(
+    rows: Int64[np.ndarray, " place"], items_total: int
+) -> tuple[Int64[np.ndarray, " used"], Int64[np.ndarray, " place"]]:
+    """The rows that occur, ascending, and where among them each one is."""
+    occurs = np.zeros(items_total, dtype=bool)
+    occurs[rows] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[rows]
 
 
 GAP_BUCKETS = 32
@@ -170,6 +192,7 @@ def time_inputs(
     stops: Int[np.ndarray, " sequence"],
     device: torch.device,
     random: np.random.Generator | None = None,
+    width: int | None = None,
 ) -> tuple[Tensor | None, Tensor | None]:
     """Time gaps between events, and from each event to the question.
 
@@ -178,11 +201,11 @@ def time_inputs(
     """
     if data.gaps is None or data.waits is None:
         return None, None
-    waits = padded(data.waits, starts, stops)
+    waits = padded(data.waits, starts, stops, width)
     if random is not None:
         share = random.random(waits.shape) * (random.random(waits.shape) < 0.5)
         waits = np.maximum(waits, 0) * share
-    gaps = padded(data.gaps, starts, stops)
+    gaps = padded(data.gaps, starts, stops, width)
     return (
         torch.as_tensor(gaps, device=device),
         torch.as_tensor(gap_buckets(waits.astype(np.int64)), device=device),

@@ -11,6 +11,7 @@ from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_content import content_vectors
 from bowerbird.recommenders.mixture import SITUATIONS, fitted_mixture, situations
 from bowerbird.recommenders.recommender import Histories
+from bowerbird.telemetry import SilentProgress
 
 ITEMS = 30
 
@@ -72,6 +73,25 @@ def test_the_seed_decides(one_epoch) -> None:
     first, again, other = (sasrec.sampled().fit(walks, seed).scores(asked) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+class Killed(SilentProgress):
+    """Stands for a kill after the first epoch."""
+
+    def advance(self, amount: int = 1) -> None:
+        if amount:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_that_was_killed_goes_on_from_its_checkpoint(one_epoch, tmp_path) -> None:
+    model, walks, asked = sasrec.sampled(), _walks(250), _histories([1, 2, 3])
+    whole = model.fit_guided(walks, 0, Guidance()).scores(asked)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit_guided(walks, 0, Guidance(checkpoints=tmp_path, progress=Killed()))
+    assert [one.name.rsplit("-", 1)[0] for one in tmp_path.iterdir()] == ["sasrec-0"]
+    assert np.array_equal(model.fit_guided(walks, 0, Guidance(checkpoints=tmp_path)).scores(asked), whole)
+    model.fit_guided(walks, 1, Guidance(checkpoints=tmp_path))  # another run has a file of its own
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_data_too_small_to_train_on_uses_neighbours_and_says_so() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bowerbird.training.batches import Ragged, padded, token_batches, windows
+from bowerbird.training.batches import Ragged, padded, rung, token_batches, windows
 
 lengths_of_users = st.lists(st.integers(0, 40), min_size=1, max_size=20)
 
@@ -29,7 +29,21 @@ def test_batches_hold_every_sequence_once_and_stay_within_their_places(lengths, 
     sizes = np.array(lengths)
     batches = token_batches(sizes, tokens, np.random.default_rng(1))
     assert sorted(np.concatenate(batches).tolist()) == list(range(sizes.size))
-    assert all(batch.size == 1 or batch.size * sizes[batch].max() <= tokens for batch in batches)
+    longest = int(sizes.max())
+    assert all(
+        batch.size == 1 or batch.size * rung(int(sizes[batch].max()), longest) <= tokens for batch in batches
+    )
+    # of few shapes: every batch but the last of all sequences is full
+    full = [tokens // rung(int(sizes[batch].max()), longest) for batch in batches]
+    assert sum(batch.size < most for batch, most in zip(batches, full, strict=True)) <= 1
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_a_rung_is_near_above_and_there_are_few(length, longest) -> None:
+    found = rung(length, longest)
+    assert length <= found <= max(8, longest, length)
+    assert found <= max(8, 1.25 * length)
+    assert len({rung(one, 5000) for one in range(1, 2001)}) <= 36
 
 
 def test_padding_of_length_batches_is_small() -> None:

@@ -36,6 +36,27 @@ def test_an_accidental_hit_is_no_negative() -> None:
     assert loss.item() == pytest.approx(np.log(1 + np.exp(4.0)), rel=1e-6)
 
 
+def test_the_sampled_loss_equals_the_plain_one_with_its_gradients() -> None:
+    torch.manual_seed(0)
+    hidden, table = torch.randn(6, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)
+    target, counted = torch.tensor([0, 3, 3, 8, 5, 1]), torch.tensor([True, True, False, True, True, False])
+    items, log_q = np.array([3, 7, 0, 3]), np.log(np.array([0.5, 0.1, 2.0, 0.5], np.float32))
+    logits = hidden @ table[items].T / 0.7 - torch.from_numpy(log_q)
+    logits = logits.masked_fill(torch.from_numpy(items)[None] == target[:, None], float("-inf"))
+    positive = (hidden * table[target]).sum(1, keepdim=True) / 0.7
+    each = torch.logsumexp(torch.cat([positive, logits], dim=1), dim=1) - positive[:, 0]
+    wanted = each[counted].mean()
+    vectors = table[torch.cat([target, torch.from_numpy(items)])]
+    found = sampled_softmax(hidden, vectors, target, Negatives(items, log_q), 0.7, counted)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    for one, other in zip(
+        torch.autograd.grad(found, [hidden, table], retain_graph=True),
+        torch.autograd.grad(wanted, [hidden, table]),
+        strict=True,
+    ):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
 def _learnt_slope(corrected: bool) -> float:
     """How learnt scores grow with the log of popularity: 1 when the softmax returns the shares."""
     shares = 1.0 / np.arange(1, 41)

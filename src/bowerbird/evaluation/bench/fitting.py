@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class BenchPlan:
     """Where long work says how far it is."""
     effort: Effort = "standard"
     """How long trained models may train."""
+    checkpoints: Path | None = None
+    """A folder where trained models keep their state, so that a bench that was killed goes on."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -126,7 +129,9 @@ def fitted_rows(
         plan: how many seeds, how much effort.
         guidance: what trained models may look at beside train, e.g. validation to stop by.
     """
-    guided = replace(guidance or Guidance(), effort=plan.effort, progress=plan.progress)
+    guided = replace(
+        guidance or Guidance(), effort=plan.effort, progress=plan.progress, checkpoints=plan.checkpoints
+    )
     runs: dict[str, list[Measurement]] = {label: [] for label in evaluations}
     cpu_s: dict[str, list[float]] = {label: [] for label in evaluations}
     peak_mb = 0.0
