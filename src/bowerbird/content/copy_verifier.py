@@ -32,7 +32,7 @@ __all__ = ["PHOTO_FROM", "REVISION", "CopyVerifier", "copy_logit"]
 
 REVISION = "3"
 """Raised by hand when a verdict may change; kept verdicts of another revision are not used."""
-PHOTO_FROM = 0.03
+PHOTO_FROM = 0.01
 """Pictures with less :func:`~bowerbird.content.picture_overlay.texture` are drawings."""
 SURELY_PHOTO = 0.16
 """Pictures with less texture may be drawings: what their local features say counts for less."""
@@ -52,6 +52,8 @@ CONTRADICTS_FROM = 12
 """Features that lie right on two photos and yet the photos differ: then one is seen not to be the other."""
 CONTRADICTS_BELOW = 0.2
 """Probability of a copy under which two photos are said to differ."""
+STILL = 0.03
+"""Largest change of size, turn or shift, in shares of the longer side, of pictures that were not moved."""
 KEPT_PICTURES = 4096
 """Pictures whose features are held at a time, about 80 kB each."""
 _BLOCK = 256
@@ -190,23 +192,33 @@ def _photo_score(one: _Seen, other: _Seen, movement: Movement | None) -> float:
     agrees = agreement(one.small.astype(np.float32), other.small.astype(np.float32), movement)
     if agrees is None:
         return 0.0
-    probability = 1 / (1 + np.exp(-copy_logit(agrees, min(one.texture, other.texture))))
+    probability = 1 / (1 + np.exp(-copy_logit(agrees, (one.texture, other.texture), _unmoved(movement))))
     if probability >= 0.5:
         return float(probability)
     # little that agrees by chance says nothing; much that lies right and yet differs says no
     return -1.0 if movement.agreeing >= CONTRADICTS_FROM and probability < CONTRADICTS_BELOW else 0.0
 
 
-def copy_logit(agrees: Agreement, least_texture: float) -> float:
+def _unmoved(movement: Movement) -> bool:
+    """Whether the pictures lie on each other as they are, or only mirrored."""
+    return bool(np.abs(movement.matrix - np.eye(2)).max() < STILL and np.abs(movement.shift).max() < STILL)
+
+
+def copy_logit(agrees: Agreement, textures: tuple[float, float], unmoved: bool) -> float:
     """Log-odds that two photos laid on each other are the same.
 
     A logistic rule fitted to altered copies of fashion photos beside their hardest look-alikes, which are the next
-    photos of a series: how the weights came about is in the log of experiments.
+    photos of a series: how the weights came about is in the log of experiments. Drawings of one style share outlines
+    and not what fills them. So where either may be a drawing, colours must agree nearly everywhere the pattern does; and
+    where both may be, and nothing was moved, they must agree everywhere.
 
     Args:
         agrees: where they agree.
-        least_texture: the smaller of the two pictures' texture.
+        textures: the two pictures' :func:`~bowerbird.content.picture_overlay.texture`.
+        unmoved: whether they lie on each other as they are, or only mirrored.
     """
+    either = max(0.0, 1 - min(textures) / SURELY_PHOTO)
+    both = max(0.0, 1 - max(textures) / SURELY_PHOTO)
     return (
         3.6 * agrees.both
         + 8.9 * agrees.colour_of_pattern
@@ -215,5 +227,6 @@ def copy_logit(agrees: Agreement, least_texture: float) -> float:
         - 3.1 * agrees.recoloured
         + 15.1 * agrees.covered
         - 25.7
-        - 10 * max(0.0, 1 - least_texture / SURELY_PHOTO)
+        - min(1.0, 4 * either) * (0.5 + 50 * (1 - agrees.colour_of_pattern))
+        - (38 * both * (1 - agrees.both) if unmoved else 0.0)
     )
