@@ -24,7 +24,7 @@ import typer
 from bench_page import ROOT, Page, Part, data_folder
 
 OUT = ROOT / "numbers" / "users"
-NEIGHBOURS = "seqknn,ease,ease-recency,itemknn-recency,pop"
+NEIGHBOURS = "neighbours,seqknn,ease,ease-recency,itemknn-recency,pop"
 NEXT_ITEM = ("hr@10", "ndcg@10")
 _SALES = ["invoice", "stock_code", "customer_id", "ts", "unit_price", "quantity", "description"]
 BEAUTY = ("--events", "{data}/amazon2014_seq/beauty_sequences.parquet")

@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-NEXT_ITEM_MODELS = "ours,sasrec,seqknn,ease-recency,itemknn-recency,pop"
+NEXT_ITEM_MODELS = "ours,neighbours,sasrec,seqknn,ease-recency,itemknn-recency,pop"
 NO_TERMINAL_WIDTH = 240
 COLLABORATIVE_MODELS = "pop,itemknn,userknn,rp3beta,ease,ials,gfcf,blend"
 

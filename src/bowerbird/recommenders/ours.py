@@ -55,6 +55,8 @@ class FittedOurs:
 
     mixture: Mixture
     chosen: dict[str, Any] = field(default_factory=dict)
+    earlier_cpu_s: float = 0.0
+    """CPU-seconds of training before it went on from a checkpoint."""
 
     def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
         """The blended scores."""
@@ -65,14 +67,26 @@ class Ours:
     """Encoder, SeqKNN, EASE, ItemKNN, popularity and repeats, with weights chosen on validation.
 
     The encoder reads and scores with learnt vectors plus the items' content, knows time gaps where the
-    data has times, and is left out where the data is too small to train one.
+    data has times, and is left out where the data is too small to train one, or on demand: then the
+    rest is a baseline that is asked with the same knowledge (when, and after how long a history).
+
+    Args:
+        settings: the encoder's shape and how it is trained.
+        encoder: whether there is an encoder.
     """
 
     uses_seed = True
-    summary = "ours: gated sequence encoder (ids, content, time gaps) blended with SeqKNN, EASE and ItemKNN"
 
-    def __init__(self, settings: SequenceSettings | None = None) -> None:
+    def __init__(self, settings: SequenceSettings | None = None, *, encoder: bool = True) -> None:
         self.settings = settings or SequenceSettings()
+        self._encoder = encoder
+
+    @property
+    def summary(self) -> str:
+        """One line for ``--models list``."""
+        if not self._encoder:
+            return "the blend of ours without its encoder: SeqKNN, EASE, ItemKNN, popularity, repeats"
+        return "ours: gated sequence encoder (ids, content, time gaps) blended with SeqKNN, EASE and ItemKNN"
 
     def variants(self) -> Sequence[Ours]:
         """Nothing to choose: what differs between sets is learnt on validation anyway."""
@@ -87,23 +101,25 @@ class Ours:
         chosen: dict[str, Any] = {}
         models: dict[str, FittedRecommender] = {}
         learnt, cases = held_out(train, guidance, seed)
-        reason = too_small(learnt)
+        earlier_cpu_s = 0.0
+        reason = too_small(learnt) if self._encoder else "not asked for"
         if reason is None:
             recipe = Recipe(self.settings, gated_blocks, times=True, content=learnt.content)
             encoder = fit_sequence(train, seed, guidance, recipe, "ours: encoder")
             models["encoder"], chosen["encoder"] = encoder, encoder.chosen
+            earlier_cpu_s = encoder.earlier_cpu_s
         else:
             chosen["encoder"] = f"left out: {reason}; neighbours only"
         models |= _neighbours(learnt, seed, chosen)
         if cases is None:
             chosen["weights"] = "equal, since nobody has three events to choose them by"
             weights = np.ones((3, len(models)))
-            return FittedOurs(Mixture(models, frozenset({"encoder"}), weights), chosen)
+            return FittedOurs(Mixture(models, frozenset({"encoder"}), weights), chosen, earlier_cpu_s)
         guidance.progress.start("ours: weights of the blend", None, "cases")
         mixture = fitted_mixture(models, frozenset({"encoder"}), cases)
         guidance.progress.finish()
         chosen["weights"] = mixture.described()
-        return FittedOurs(mixture, chosen)
+        return FittedOurs(mixture, chosen, earlier_cpu_s)
 
 
 def _with_ease(
@@ -138,3 +154,8 @@ def _neighbours(train: Interactions, seed: int, chosen: dict[str, Any]) -> dict[
 def plugin() -> Ours:
     """The plugin ``ours``."""
     return Ours()
+
+
+def neighbours() -> Ours:
+    """The plugin ``neighbours``: what ``ours`` is worth without its encoder."""
+    return Ours(encoder=False)

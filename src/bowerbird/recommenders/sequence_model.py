@@ -92,6 +92,8 @@ class FittedSequence:
     length: int
     chosen: dict[str, Any] = field(default_factory=dict)
     """What was decided by the data, and how training went; printed in the report."""
+    earlier_cpu_s: float = 0.0
+    """CPU-seconds of training before it went on from a checkpoint."""
 
     def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
         """``score_j = h . W_j`` with the hidden vector of the last position; zeros for an empty history."""
@@ -218,7 +220,7 @@ def fit_sequence(
         "length": length, "dropout": rate, "tokens": tokens, "epochs": len(trained.validations),
         "best_epoch": trained.best_epoch, "validation_ndcg@10": max(trained.validations, default=None),
     }  # fmt: skip
-    return FittedSequence(model, length, chosen)
+    return FittedSequence(model, length, chosen, trained.earlier_cpu_s)
 
 
 def _checkpoint(

@@ -37,6 +37,8 @@ class Progressed:
     """The validation metric after each epoch, larger is better."""
     best_epoch: int = -1
     """The epoch whose validation was best; -1 before the first."""
+    cpu_s: float = 0.0
+    """CPU-seconds spent so far, all processes of the run together."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -86,6 +86,8 @@ class Trained:
     """The epoch whose weights were kept."""
     stopped: str
     """Why the run ended, in words."""
+    earlier_cpu_s: float = field(default=0.0, compare=False)
+    """CPU-seconds of the processes before this one, when the run went on from a checkpoint."""
 
 
 def best_device() -> torch.device:
@@ -126,7 +128,7 @@ def train(
     progress.finish(stopped if best is None else f"{stopped}, best validation {best:.4f}")
     run.keep_best()
     done = run.progressed
-    return Trained(tuple(done.losses), tuple(done.validations), done.best_epoch, stopped)
+    return Trained(tuple(done.losses), tuple(done.validations), done.best_epoch, stopped, run.earlier_cpu_s)
 
 
 class _Run:
@@ -147,6 +149,8 @@ class _Run:
         self._average = self._copy()
         self._best = self._copy()
         self._saved_at = time.monotonic()
+        self._begun_cpu_s = time.process_time()
+        self.earlier_cpu_s = 0.0
         self.progressed = Progressed(fingerprint)
 
     def _copy(self) -> dict[str, Tensor]:
@@ -163,6 +167,7 @@ class _Run:
         if found is None:
             return
         self.progressed, tensors = found
+        self.earlier_cpu_s = self.progressed.cpu_s
         parts: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "best": {}, "optimizer": {}}
         for key, tensor in tensors.items():
             part, name = key.split("/", 1)
@@ -178,6 +183,7 @@ class _Run:
         """Write the checkpoint, when one is wanted."""
         if self._checkpoint is None:
             return
+        self.progressed.cpu_s = self.earlier_cpu_s + time.process_time() - self._begun_cpu_s
         parts = {
             "weights": self._copy(),
             "average": self._average,

@@ -100,6 +100,13 @@ def test_data_too_small_to_train_on_uses_neighbours_and_says_so() -> None:
     assert fitted.scores(_histories([4, 5, 6]))[0].argmax() == 7
 
 
+def test_the_neighbours_alone_are_a_model_of_their_own() -> None:
+    fitted = ours.neighbours().fit(_walks(300), seed=0)
+    assert "encoder" not in fitted.mixture.models
+    assert "not asked for" in fitted.chosen["encoder"]
+    assert fitted.scores(_histories([4, 5, 6]))[0].argmax() == 7
+
+
 def test_a_catalogue_too_large_for_ease_goes_without_and_says_so(monkeypatch) -> None:
     monkeypatch.setattr(ours, "MOST_EASE_ITEMS", 10)
     fitted = ours.plugin().fit(_walks(20), seed=0)

@@ -55,6 +55,8 @@ def test_a_killed_run_resumes_to_the_same_curve_and_weights(tmp_path: Path, monk
     resumed = LineTask()
     found = train(resumed, SETTINGS, fingerprint="a", checkpoint=tmp_path / "run")
     assert found == expected
+    assert found.earlier_cpu_s >= 0.0
+    assert expected.earlier_cpu_s == 0.0
     assert torch.equal(resumed.model.weight, whole.model.weight)
 
 

@@ -141,12 +141,13 @@ def fitted_rows(
         with row_cost() as fitting:
             fitted = fitted_with(model, train, seed, guided)
         chosen = chosen or getattr(fitted, "chosen", {})
+        earlier_s = float(getattr(fitted, "earlier_cpu_s", 0.0))  # before a kill, when training went on
         for label, evaluation in evaluations.items():
             plan.progress.start(f"measuring {label}, seed {seed}", None, "runs")
             with row_cost() as measuring:
                 runs[label].append(evaluation(fitted))
             plan.progress.finish()
-            cpu_s[label].append(fitting.cpu_s + measuring.cpu_s)
+            cpu_s[label].append(earlier_s + fitting.cpu_s + measuring.cpu_s)
             peak_mb = max(peak_mb, fitting.peak_mb, measuring.peak_mb)
     settings = {**model.settings.model_dump(mode="json"), **chosen}
     return [
