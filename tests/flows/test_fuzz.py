@@ -14,7 +14,7 @@ from schemathesis import Case, GenerationMode
 from bowerbird.serving import ServingSettings, make_app
 from bowerbird.workspace import Workspace
 
-EXAMPLES = 10
+EXAMPLES = 6
 """Questions per route and kind: as the schema allows, and otherwise."""
 DEAR = {"/v1/reload": 2, "/v1/users/{user_id}": 4}
 """Routes that load a release or look into every file."""
