@@ -23,6 +23,7 @@ from bowerbird.serving.limits import BodyLimit, Crew, Intake, RateLimit, TokenBu
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.looking import looking_routes
 from bowerbird.serving.metrics import Measured, Telltale
+from bowerbird.serving.openapi import complete_openapi
 from bowerbird.serving.people import people_routes
 from bowerbird.serving.replies import json_reply
 from bowerbird.serving.wire import EventBatch, EventsReply, FailureReply, described
@@ -113,6 +114,7 @@ def make_app(
     app.include_router(looking_routes(live, crew))
     _add_events(app, live, crew, telltale, settings)
     _add_operations(app, live, crew, telltale, lifecycle)
+    complete_openapi(app)
     return app
 
 

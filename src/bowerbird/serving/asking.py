@@ -25,6 +25,8 @@ SURFACES = {
     "shopping": "Which products are in or like this picture, and what goes with them.",
     "ads": "Which ads, for whom, at what price. Showing one reserves its price.",
 }
+LISTS = ("exclude", "only")
+"""Fields of a question that may be given several times."""
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": FailureReply} for status in (400, 401, 404, 413, 422, 429, 503)
 }
@@ -145,8 +147,8 @@ def question_of(parameters: QueryParams) -> Question:
     """
     fields: dict[str, Any] = {}
     for name, value in parameters.multi_items():
-        if name == "exclude":
-            fields.setdefault("exclude", []).append(value)
+        if name in LISTS:
+            fields.setdefault(name, []).append(value)
         else:
             fields[name] = value
     return Question.model_validate(fields)
@@ -202,8 +204,8 @@ async def _read_form(request: Request) -> tuple[Question, bytes | None]:
                 if name != "image":
                     raise InputError(f"form: a file came as {name[:60]!r}; send the picture as 'image'")
                 image = await value.read()
-            elif name == "exclude":
-                fields.setdefault("exclude", []).append(value)
+            elif name in LISTS:
+                fields.setdefault(name, []).append(value)
             elif value != "":
                 fields[name] = value
     return Question.model_validate(fields), image

@@ -269,6 +269,14 @@ class EventForm(BaseModel):
 class EventBatch(BaseModel):
     """Many events."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"events": [{"event_id": "e-1", "user_id": "u17", "item_id": "i203", "action": "save"}]}
+            ]
+        }
+    )
+
     events: list[EventForm]
 
 
