@@ -29,7 +29,7 @@ from bowerbird.signals.sequences import Sequences
 from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.training.examples import impressions
-from bowerbird.training.ranker import examples
+from bowerbird.training.ranker_examples import examples
 from bowerbird.workspace import Workspace
 
 ITEM_SURFACES = ("homefeed", "related", "search", "shopping", "ads")

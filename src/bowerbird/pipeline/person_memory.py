@@ -6,8 +6,6 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import numpy as np
-
 from bowerbird.records.history import History
 from bowerbird.records.request import Interest
 from bowerbird.records.signal import Vectors
@@ -59,18 +57,10 @@ class PersonMemory:
     def _of(self, user_row: int, history: History, items: Vectors) -> _Known:
         with self._guard:
             known = self._known.get(user_row)
-            if known is not None and known.items is items and _same(known.history, history):
+            if known is not None and known.items is items and known.history.equals(history):
                 self._known.move_to_end(user_row)
                 return known
             known = self._known[user_row] = _Known(history, items)
             while len(self._known) > self._most:
                 self._known.popitem(last=False)
         return known
-
-
-def _same(one: History, other: History) -> bool:
-    return (
-        np.array_equal(one.at, other.at)
-        and np.array_equal(one.rows, other.rows)
-        and np.array_equal(one.actions, other.actions)
-    )

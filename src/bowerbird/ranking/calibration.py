@@ -33,6 +33,98 @@ class Calibration:
         return np.interp(logits, self.logits, self.probabilities).astype(np.float32)
 
 
+COLD_SPREAD = 0.5
+"""How far, in logits, cold items are believed to stand from others before any of them was seen."""
+
+
+@dataclass(frozen=True)
+class ActionCalibrations:
+    """Each action's calibration, and what is added for items few people have met.
+
+    A model that leans on how an item fared misjudges items that did not fare yet. So beside the common map there is
+    one number per action, in logits, that brings the cold ones' mean prediction to their mean outcome: warm and
+    cold scores can then stand in one order.
+
+    Args:
+        actions: what is predicted.
+        maps: from logits to probabilities, one per action.
+        cold: what is added to the calibrated logit of a cold item, one per action.
+    """
+
+    actions: tuple[str, ...]
+    maps: tuple[Calibration, ...]
+    cold: tuple[float, ...]
+
+    def probabilities(
+        self, logits: Float[np.ndarray, "n action"], cold: Bool[np.ndarray, "n"]
+    ) -> dict[str, Float32[np.ndarray, "n"]]:
+        """Calibrated probabilities of each action.
+
+        Args:
+            logits: one column per action.
+            cold: which items are cold, see :func:`bowerbird.ranking.features.are_cold`.
+        """
+        found = {}
+        for place, (action, calibrate, shift) in enumerate(
+            zip(self.actions, self.maps, self.cold, strict=True)
+        ):
+            probability = calibrate(logits[:, place])
+            if shift and cold.any():
+                probability[cold] = shifted(probability[cold], shift)
+            found[action] = probability
+        return found
+
+
+def fitted_calibrations(
+    actions: tuple[str, ...],
+    logits: Float[np.ndarray, "n action"],
+    happened: Bool[np.ndarray, "n action"],
+    cold: Bool[np.ndarray, "n"],
+) -> ActionCalibrations:
+    """The calibrations of a model on examples it was not trained on.
+
+    Raises:
+        InputError: there are no examples.
+
+    Source: the aim of warm-cold alignment is that of Warmer-for-Less (arXiv:2512.17277), which pulls the two score
+        distributions together in training; here one number per action does it afterwards, as a posterior mode under
+        a normal prior of spread :data:`COLD_SPREAD`.
+    """
+    maps, shifts = [], []
+    for place in range(len(actions)):
+        fitted = fitted_calibration(logits[:, place], happened[:, place])
+        maps.append(fitted)
+        shifts.append(cold_shift(fitted(logits[cold, place]), happened[cold, place]))
+    return ActionCalibrations(actions, tuple(maps), tuple(shifts))
+
+
+def shifted(probability: Float32[np.ndarray, "n"], shift: float) -> Float32[np.ndarray, "n"]:
+    """Probabilities with something added to their logits.
+
+    Example:
+        >>> shifted(np.array([0.5], np.float32), np.log(3.0)).tolist()
+        [0.75]
+    """
+    odds = np.exp(shift) * probability.astype(np.float64)
+    return (odds / (odds + 1.0 - probability)).astype(np.float32)
+
+
+def cold_shift(probability: Float32[np.ndarray, "n"], happened: Bool[np.ndarray, "n"]) -> float:
+    """What, added to the logits, makes the mean prediction that of the outcomes; 0 for no examples.
+
+    The mode of ``sum log Bernoulli(y; p shifted by s) + log Normal(s; 0, COLD_SPREAD)``, by Newton's method.
+    """
+    shift = 0.0
+    for _ in range(_NEWTON_STEPS):
+        p = shifted(probability, shift).astype(np.float64)
+        gradient = float((happened - p).sum()) - shift / COLD_SPREAD**2
+        step = gradient / (float((p * (1 - p)).sum()) + 1 / COLD_SPREAD**2)
+        shift += float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-9:
+            break
+    return shift
+
+
 def fitted_calibration(logits: Float[np.ndarray, "n"], happened: Bool[np.ndarray, "n"]) -> Calibration:
     """The calibration of a model on examples it was not trained on.
 

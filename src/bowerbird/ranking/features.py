@@ -218,6 +218,15 @@ class FeatureMaker:
         return found
 
 
+COLD_IMPRESSIONS = 20
+"""An item shown less often in the last 30 days is cold."""
+
+
+def are_cold(features: Float32[np.ndarray, "n column"]) -> Bool[np.ndarray, "n"]:
+    """Which rows of features are of items few people have met lately."""
+    return features[:, FEATURES.index("item_impressions_30d")] < np.log1p(COLD_IMPRESSIONS)
+
+
 POSITION = "position"
 """Training adds ``log1p(position)`` so that what position explains is not blamed on items; serving asks
 for position 0 of every candidate."""

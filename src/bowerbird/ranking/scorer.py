@@ -20,8 +20,15 @@ class Scorer(Protocol):
         """The actions it predicts."""
         ...
 
+    def features(self, context: Context, rows: Int32[np.ndarray, "n"]) -> Float32[np.ndarray, "n feature"]:
+        """The numbers it reads of candidates: what a change of release must not move."""
+        ...
+
     def probabilities(
-        self, context: Context, rows: Int32[np.ndarray, "n"]
+        self,
+        context: Context,
+        rows: Int32[np.ndarray, "n"],
+        positions: Int32[np.ndarray, "n"] | None = None,
     ) -> Mapping[str, Float32[np.ndarray, "n"]]:
-        """Calibrated probability of each action, were the item shown at the top."""
+        """Calibrated probability of each action, were the item shown at a position; the top unless said."""
         ...

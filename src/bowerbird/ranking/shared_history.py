@@ -97,7 +97,13 @@ class SharedHistoryScorer:
     def scores(
         self, history: EncodedHistory, candidates: Float32[np.ndarray, "candidate dim"]
     ) -> Float32[np.ndarray, "candidate action"]:
-        """Logits of candidates, each as if it alone came after the history.
+        """Logits of candidates, each as if it alone came after the history."""
+        return self.states(history, candidates) @ self.head
+
+    def states(
+        self, history: EncodedHistory, candidates: Float32[np.ndarray, "candidate dim"]
+    ) -> Float32[np.ndarray, "candidate dim"]:
+        """What each candidate became by reading the history, of root mean square 1.
 
         Cost: O(candidate * layers * (dim^2 + step * dim)).
         """
@@ -115,13 +121,34 @@ class SharedHistoryScorer:
             itself = np.exp(own - top)
             mixed = (before @ values + itself * value) / (before.sum(axis=2, keepdims=True) + itself)
             state = _after(block, state, mixed)
-        return _normed(state) @ self.head
+        return _normed(state)
 
     def scores_naively(
         self, history: Float32[np.ndarray, "step dim"], candidates: Float32[np.ndarray, "candidate dim"]
     ) -> Float32[np.ndarray, "candidate action"]:
         """The slow twin: the whole sequence again for each candidate."""
         return np.stack([self._of_one(np.vstack([history, one])) for one in candidates])
+
+    def scores_in_batches(
+        self,
+        history: Float32[np.ndarray, "step dim"],
+        candidates: Float32[np.ndarray, "candidate dim"],
+        size: int = 16,
+    ) -> Float32[np.ndarray, "candidate action"]:
+        """The naive way as well as it goes: each candidate behind its own copy of the history, in batches.
+
+        The last layer is worked out at the candidate's place only, because nothing reads the others.
+
+        Args:
+            history: the steps.
+            candidates: one row each.
+            size: candidates of a batch.
+        """
+        found = [
+            self._of_batch(history, candidates[start : start + size])
+            for start in range(0, len(candidates), size)
+        ]
+        return np.concatenate(found)
 
     def save(self, path: Path) -> None:
         """Write the weights as safetensors."""
@@ -155,6 +182,28 @@ class SharedHistoryScorer:
             query, key, value = self._projected(block, state)
             state = _after(block, state, _softmax(query @ key.transpose(0, 2, 1) + hidden) @ value)
         return (_normed(state[-1:]) @ self.head)[0]
+
+    def _of_batch(self, history: np.ndarray, candidates: np.ndarray) -> Float32[np.ndarray, "batch action"]:
+        count, (steps, dim) = len(candidates), history.shape
+        length = steps + 1
+        state = np.empty((count, length, dim), np.float32)
+        state[:, :steps], state[:, steps] = history, candidates
+        hidden = np.triu(np.full((length, length), -np.inf, dtype=np.float32), k=1)
+        for number, block in enumerate(self.blocks):
+            last = number == len(self.blocks) - 1
+            rows = state.reshape(count * length, dim)
+            # heads x rows x part, and back to heads x batch x place x part
+            query, key, value = (
+                one.reshape(self.heads, count, length, dim // self.heads)
+                for one in self._projected(block, rows)
+            )
+            if last:
+                query, hidden = query[:, :, -1:], hidden[-1:]
+                rows = np.ascontiguousarray(state[:, -1])
+            mixed = _softmax(query @ key.transpose(0, 1, 3, 2) + hidden) @ value
+            state = _after(block, rows, mixed.reshape(self.heads, len(rows), dim // self.heads))
+            state = state.reshape(count, 1 if last else length, dim)
+        return _normed(state[:, -1]) @ self.head
 
     def _projected(self, block: Block, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Queries (scaled), keys and values, split into heads."""

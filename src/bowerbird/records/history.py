@@ -30,6 +30,14 @@ class History:
     def __len__(self) -> int:
         return self.rows.shape[0]
 
+    def equals(self, other: History) -> bool:
+        """Whether both hold the same steps."""
+        return (
+            np.array_equal(self.at, other.at)
+            and np.array_equal(self.rows, other.rows)
+            and np.array_equal(self.actions, other.actions)
+        )
+
     def last(self, n: int) -> History:
         """The newest ``n`` steps."""
         return History(self.rows[-n:], self.at[-n:], self.actions[-n:]) if n > 0 else History.empty()

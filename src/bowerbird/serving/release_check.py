@@ -139,7 +139,7 @@ def _features(old: Release, new: Release, request: Request, names: list[str]) ->
     tables = []
     for release in (old, new):
         rows = np.array([release.row_of[name] for name in names], dtype=np.int32)
-        tables.append(release.scorer.features(understood(release, request), rows))  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
+        tables.append(release.scorer.features(understood(release, request), rows))  # pyright: ignore[reportOptionalMemberAccess]
     before, after = tables
     if before.shape != after.shape:
         return 1.0, 0.0

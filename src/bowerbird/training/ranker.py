@@ -1,222 +1,252 @@
-"""Training the ranker: boosted trees per action, point-in-time, calibrated on later days.
+"""Training a ranker on the log: examples, trees or a network or the better of both, calibration, honest numbers.
 
-The log's newest part is cut by time into three: trees are trained on the first, calibrated on the
-second, and the numbers reported come from the third, which nothing was fitted to.
+The log's newest part is cut by time into three: models are trained on the first; the second stops them, chooses
+between them and calibrates; the numbers reported come from the third, which nothing was fitted to.
 """
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
+import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
-import lightgbm
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float, Float32
 
 from bowerbird.errors import NotReadyError
-from bowerbird.metrics.calibration import auc, ece_equal_mass
+from bowerbird.metrics.calibration import auc, ece_equal_mass, log_loss
 from bowerbird.pipeline.release import Release
-from bowerbird.pipeline.understanding import person_context
-from bowerbird.randomness import generator
-from bowerbird.ranking.calibration import Calibration, fitted_calibration
-from bowerbird.ranking.features import FEATURES, POSITION, FeatureMaker
-from bowerbird.ranking.trees import CARD_FILE, GRAPH_FILE, one_thread_session
+from bowerbird.ranking.calibration import ActionCalibrations, fitted_calibrations
+from bowerbird.ranking.card import RankerCard, RankerKind
+from bowerbird.ranking.features import are_cold
 from bowerbird.records.event import Events
-from bowerbird.records.request import Request
-from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.examples import LABELS, Impressions, impressions
-from bowerbird.training.tree_graph import tree_graph
+from bowerbird.training.ranker_examples import Examples, examples, parts
+from bowerbird.training.tree_ranker import fit_trees
 
-SHARES = (0.70, 0.85)
-"""Trees see requests before the first quantile of time, calibration those up to the second."""
-MOST_REQUESTS = (5_000, 2_000, 2_000)
+__all__ = [
+    "FittedRanker",
+    "RankerChoice",
+    "RankerData",
+    "TrainedRanker",
+    "fitted_kind",
+    "ranker_data",
+    "train_ranker",
+]
+
+RankerChoice = Literal["trees", "neural", "auto"]
+MOST_REQUESTS = (20_000, 4_000, 4_000)
 """Requests drawn from each part; more add minutes and little."""
 LEAST_POSITIVES = 30
 """An action with fewer positives in training is not predicted."""
-TREES = {
-    "objective": "binary",
-    "learning_rate": 0.1,
-    "num_leaves": 16,
-    "min_data_in_leaf": 80,
-    "feature_fraction": 0.7,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,  # two of its threads spin on a busy machine: five times the CPU; actions run side by side
-    "verbosity": -1,
-}
-ROUNDS = 150
-PATIENCE = 15
-ACTIONS_AT_ONCE = 2
+
+
+@runtime_checkable
+class FittedRanker(Protocol):
+    """A model of any kind, before calibration."""
+
+    @property
+    def kind(self) -> RankerKind:
+        """Which scorer reads what it saves."""
+        ...
+
+    def logits(self, examples: Examples) -> Float32[np.ndarray, "n action"]:
+        """Raw scores at the positions the examples had."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write its weights."""
+        ...
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Rows a ranker learns from: features with the position last, and what followed."""
+class RankerData:
+    """What rankers of one log are trained, chosen and reported on."""
 
-    features: Float32[np.ndarray, "n feature"]
-    labels: Bool[np.ndarray, "n label"]
-    requests: Int64[np.ndarray, "n"]
-
-    def __len__(self) -> int:
-        return len(self.features)
+    release: Release
+    log: Impressions
+    train: Examples
+    calibrate: Examples
+    report: Examples
+    actions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class TrainedRanker:
-    """What training leaves: one graph, one calibration per action, and honest numbers."""
+    """What training leaves: weights, calibration and honest numbers."""
 
-    actions: tuple[str, ...]
-    graph: bytes
-    calibrations: tuple[Calibration, ...]
-    report: dict[str, dict[str, float]]
-    """Per action: AUC, ECE-15, base rate and examples on the newest, unseen part."""
+    model: FittedRanker
+    card: RankerCard
 
     @property
     def note(self) -> str:
         """The numbers in one line."""
-        return ", ".join(
-            f"{action} AUC {one['auc']:.3f} ECE {one['ece']:.4f}" for action, one in self.report.items()
+        return f"{self.card.kind}: " + ", ".join(
+            f"{action} AUC {one['auc']:.3f} ECE {one['ece']:.4f}" for action, one in self.card.report.items()
         )
 
     def save(self, directory: Path) -> None:
-        """Write the graph and its card."""
-        card = {
-            "actions": self.actions,
-            "features": FEATURES,
-            "calibrations": [
-                {"logits": one.logits, "probabilities": one.probabilities} for one in self.calibrations
-            ],
-            "report": self.report,
-        }
-        (directory / GRAPH_FILE).write_bytes(self.graph)
-        (directory / CARD_FILE).write_text(json.dumps(card, indent=1), encoding="utf-8")
+        """Write weights and card."""
+        self.model.save(directory)
+        self.card.save(directory)
 
 
-def train_ranker(release: Release, events: Events, seed: int, progress: Progress = SILENT) -> TrainedRanker:
+def train_ranker(
+    release: Release,
+    events: Events,
+    seed: int,
+    choice: RankerChoice = "trees",
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress = SILENT,
+) -> TrainedRanker:
     """Train on the impressions of a log.
 
     Args:
         release: what features read; no ranker needed.
         events: the log.
-        seed: of the draw of requests and of the trees.
-        progress: shows the making of examples.
+        seed: of the draw of requests and of the models.
+        choice: which kind; ``auto`` trains both where torch is installed and items have vectors, and keeps the one
+            with the smaller loss on the second part.
+        checkpoint: where the network's training keeps its state, and goes on from.
+        progress: shows the making of examples and the epochs.
+
+    Raises:
+        NotReadyError: no action has enough positives, or a network was asked for that cannot be trained here.
+    """
+    data = ranker_data(release, events, seed, progress)
+    kinds: tuple[RankerKind, ...] = ("trees", "neural") if choice == "auto" else (choice,)
+    if choice == "auto" and ("item" not in release.vectors or importlib.util.find_spec("torch") is None):
+        kinds = ("trees",)
+    fitted = [fitted_kind(kind, data, seed, checkpoint=checkpoint, progress=progress) for kind in kinds]
+    losses = {one.kind: cross_fitted_loss(one, data) for one in fitted} if len(fitted) > 1 else {}
+    best = min(fitted, key=lambda one: losses[one.kind]) if losses else fitted[0]
+    calibrations = calibrated(best, data)
+    return TrainedRanker(
+        best, RankerCard(best.kind, calibrations, reported(best, calibrations, data.report), losses)
+    )
+
+
+def ranker_data(release: Release, events: Events, seed: int, progress: Progress = SILENT) -> RankerData:
+    """Examples of the three parts of a log, and which actions can be learnt.
 
     Raises:
         NotReadyError: no action has enough positives.
     """
     log = impressions(events, release.people, release.items.vocabulary)
-    parts = _parts(log, seed)
-    progress.start("ranker examples", sum(map(len, parts)), "requests")
-    train, calibrate, report = (examples(release, log, part, progress) for part in parts)
+    numbers = parts(log, MOST_REQUESTS, seed)
+    progress.start("ranker examples", sum(map(len, numbers)), "requests")
+    train, calibrate, report = (examples(release, log, part, progress) for part in numbers)
     progress.finish()
     enough = np.minimum(train.labels.sum(axis=0), calibrate.labels.sum(axis=0)) >= LEAST_POSITIVES
-    actions = [action for action, some in zip(LABELS, enough, strict=True) if some]
+    actions = tuple(action for action, some in zip(LABELS, enough, strict=True) if some)
     if not actions:
         raise NotReadyError(
             f"ranker: {len(log)} requests hold too few of {', '.join(LABELS)}; "
             f"at least {LEAST_POSITIVES} of one action are needed"
         )
-    with ThreadPoolExecutor(ACTIONS_AT_ONCE) as pool:
-        boosters = list(
-            pool.map(lambda action: _booster(train, calibrate, LABELS.index(action), seed), actions)
+    return RankerData(release, log, train, calibrate, report, actions)
+
+
+def fitted_kind(
+    kind: RankerKind,
+    data: RankerData,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress = SILENT,
+) -> FittedRanker:
+    """One kind of model, trained.
+
+    Raises:
+        NotReadyError: a network was asked for, and torch is not installed or items have no vectors.
+    """
+    return _FITS[kind](data, seed, checkpoint, progress)
+
+
+def _trees(data: RankerData, seed: int, checkpoint: Path | None, progress: Progress) -> FittedRanker:
+    return fit_trees(data.train, data.calibrate, data.actions, seed)
+
+
+def _neural(data: RankerData, seed: int, checkpoint: Path | None, progress: Progress) -> FittedRanker:
+    if importlib.util.find_spec("torch") is None:
+        raise NotReadyError(
+            "neural ranker: torch is not installed; `pip install 'bowerbird[train]'`, or set [ranker] kind = \"trees\""
         )
-    graph = tree_graph(boosters, len(FEATURES) + 1)
-    session = one_thread_session(graph)
-    (logits,) = session.run(None, {"features": calibrate.features})
-    calibrations = [
-        fitted_calibration(logits[:, place], calibrate.labels[:, LABELS.index(action)])
-        for place, action in enumerate(actions)
-    ]
-    (logits,) = session.run(None, {"features": report.features})
-    numbers = {
-        action: _numbers(calibrations[place](logits[:, place]), report.labels[:, LABELS.index(action)])
-        for place, action in enumerate(actions)
+    from bowerbird.training.neural_ranker import fit_network  # loads torch
+
+    return fit_network(
+        data.release,
+        data.train,
+        data.calibrate,
+        data.actions,
+        seed,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+
+
+_FITS: Mapping[RankerKind, Callable[[RankerData, int, Path | None, Progress], FittedRanker]] = {
+    "trees": _trees,
+    "neural": _neural,
+}
+
+
+def labels_of(data: Examples, actions: tuple[str, ...]) -> Bool[np.ndarray, "n action"]:
+    """The labels of some actions."""
+    return data.labels[:, [LABELS.index(action) for action in actions]]
+
+
+def calibrated(model: FittedRanker, data: RankerData) -> ActionCalibrations:
+    """The model's calibration on the second part."""
+    held = data.calibrate
+    return fitted_calibrations(
+        data.actions, model.logits(held), labels_of(held, data.actions), are_cold(held.features)
+    )
+
+
+def cross_fitted_loss(model: FittedRanker, data: RankerData) -> float:
+    """The summed log loss of the heads on the second part, each half calibrated on the other.
+
+    Halves are odd and even requests, so that rows of one request stay together.
+    """
+    held = data.calibrate
+    logits, labels, cold = model.logits(held), labels_of(held, data.actions), are_cold(held.features)
+    odd = held.owners % 2 == 1
+    total = 0.0
+    for half in (odd, ~odd):
+        maps = fitted_calibrations(data.actions, logits[~half], labels[~half], cold[~half])
+        found = maps.probabilities(logits[half], cold[half])
+        total += sum(
+            log_loss(labels[half, place], found[action]) * half.mean()
+            for place, action in enumerate(data.actions)
+        )
+    return total
+
+
+def reported(
+    model: FittedRanker, calibrations: ActionCalibrations, data: Examples
+) -> dict[str, dict[str, float]]:
+    """Per action, how good and how honest the probabilities are on examples nothing was fitted to."""
+    found = calibrations.probabilities(model.logits(data), are_cold(data.features)) if len(data) else {}
+    labels = labels_of(data, calibrations.actions)
+    return {
+        action: numbers(found.get(action, np.empty(0, np.float32)), labels[:, place])
+        for place, action in enumerate(calibrations.actions)
     }
-    return TrainedRanker(tuple(actions), graph, tuple(calibrations), numbers)
 
 
-def _parts(log: Impressions, seed: int) -> list[Int64[np.ndarray, "request"]]:
-    """Requests of the three parts, drawn evenly from the newest ones, in order of time."""
-    total = len(log)
-    cuts = [int(total * share) for share in SHARES]
-    bounds = [(0, cuts[0]), (cuts[0], cuts[1]), (cuts[1], total)]
-    parts = []
-    for number, ((low, high), most) in enumerate(zip(bounds, MOST_REQUESTS, strict=True)):
-        newest = np.arange(max(low, high - 2 * most), high)
-        if len(newest) > most:
-            newest = np.sort(generator(seed, "ranker", number).choice(newest, most, replace=False))
-        parts.append(newest.astype(np.int64))
-    return parts
-
-
-def examples(
-    release: Release, log: Impressions, requests: Int64[np.ndarray, "request"], progress: Progress = SILENT
-) -> Examples:
-    """Features of every impression of some requests, each as of its own time."""
-    maker = FeatureMaker(release)  # pyright: ignore[reportArgumentType] - cached_property
-    queries = _query_vectors(release, log, requests)
-    features, labels, numbers = [], [], []
-    for number in requests.tolist():
-        shown = log.shown(number)
-        request = Request(shown.surface, shown.at, user_id=release.people.id(shown.user_row))
-        query = {"item": queries[shown.query]} if shown.query in queries else {}
-        context = person_context(release, request, shown.user_row, query_vectors=query, with_interests=False)
-        position = np.log1p(shown.positions.astype(np.float32))[:, None]
-        features.append(np.concatenate([maker(context, shown.rows), position], axis=1))
-        labels.append(shown.labels)
-        numbers.append(np.full(len(shown.rows), number, dtype=np.int64))
-        progress.advance()
-    if not features:
-        width = len(FEATURES) + 1
-        return Examples(
-            np.empty((0, width), np.float32), np.empty((0, len(LABELS)), bool), np.empty(0, np.int64)
-        )
-    return Examples(np.concatenate(features), np.concatenate(labels), np.concatenate(numbers))
-
-
-def _query_vectors(
-    release: Release, log: Impressions, requests: Int64[np.ndarray, "request"]
-) -> dict[str, Vectors]:
-    """The distinct queries of some requests in the fused space."""
-    column = log.table.column("query")
-    texts = sorted(
-        {text for number in requests.tolist() if (text := column[int(log.offsets[number])].as_py())}
-    )
-    encoded = release.queries.encode_many(texts)
-    return (
-        {text: encoded.take(np.array([row])) for row, text in enumerate(texts)} if encoded is not None else {}
-    )
-
-
-def _booster(train: Examples, held_out: Examples, place: int, seed: int) -> lightgbm.Booster:
-    """Trees for one action, stopped when the held-out loss no longer falls."""
-    names = [*FEATURES, POSITION]
-    data = lightgbm.Dataset(train.features, train.labels[:, place].astype(np.int32), feature_name=names)
-    valid = data.create_valid(held_out.features, held_out.labels[:, place].astype(np.int32))
-    booster = lightgbm.train(
-        {**TREES, "seed": seed},
-        data,
-        num_boost_round=ROUNDS,
-        valid_sets=[valid],
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )
-    return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
-
-
-def _numbers(probabilities: Float32[np.ndarray, "n"], happened: Bool[np.ndarray, "n"]) -> dict[str, float]:
+def numbers(probabilities: Float[np.ndarray, "n"], happened: Bool[np.ndarray, "n"]) -> dict[str, float]:
+    """AUC, log loss, ECE-15, base rate and count of one action; NaN where undefined."""
     known = 0 < happened.sum() < len(happened)
+    some = len(happened) > 0
     return {
         "auc": auc(happened, probabilities) if known else float("nan"),
-        "ece": ece_equal_mass(happened, probabilities) if len(happened) else float("nan"),
-        "base_rate": float(happened.mean()) if len(happened) else float("nan"),
+        "log_loss": log_loss(happened, probabilities) if some else float("nan"),
+        "ece": ece_equal_mass(happened, probabilities) if some else float("nan"),
+        "base_rate": float(happened.mean()) if some else float("nan"),
         "examples": float(len(happened)),
     }
-
-
-__all__ = ["Examples", "TrainedRanker", "examples", "train_ranker"]

@@ -10,13 +10,12 @@ from bowerbird.errors import NotReadyError
 from bowerbird.evaluation.outcome import Latency, SurfaceOutcome
 from bowerbird.evaluation.predictions import click_measures, return_measures
 from bowerbird.evaluation.window import HeldOut
-from bowerbird.ranking.trees import TreeScorer
 from bowerbird.records.event import Events
 from bowerbird.records.request import Request
 from bowerbird.surfaces.answers import Answers
 from bowerbird.telemetry import SILENT, Progress, measured
 from bowerbird.training.examples import LABELS, impressions
-from bowerbird.training.ranker import examples
+from bowerbird.training.ranker_examples import predicted
 
 GROWTH_QUESTION = "Who comes back by themselves within seven days?"
 ADS_QUESTION = "Which shown ads are clicked, and with what probability?"
@@ -56,7 +55,7 @@ def ads_outcome(
     scorer = release.scorer
     if not release.is_ad.any():
         return SurfaceOutcome("ads", ADS_QUESTION, missing="no item is an ad")
-    if not isinstance(scorer, TreeScorer) or "click" not in scorer.actions:
+    if scorer is None or "click" not in scorer.actions:
         why = "no ranker predicts clicks: the log before the test holds too few impressions with clicks"
         return SurfaceOutcome("ads", ADS_QUESTION, missing=why)
     progress.start("judge ads", None)
@@ -64,17 +63,17 @@ def ads_outcome(
     log = impressions(test, release.people, release.items.vocabulary)
     of_ads = release.is_ad[log.rows]
     with_ads = np.add.reduceat(of_ads, log.offsets[:-1]) > 0 if len(log) else np.zeros(0, dtype=bool)
-    made = examples(release, log, np.flatnonzero(with_ads).astype(np.int64))
     kept = np.repeat(with_ads, np.diff(log.offsets))
     ads, people = of_ads[kept], log.users[kept].astype(np.int64)
-    clicked = made.labels[:, LABELS.index("click")][ads]
+    clicked = log.labels[kept][:, LABELS.index("click")][ads]
     if clicked.sum() < LEAST_CLICKS:
         progress.finish()
         why = f"{int(clicked.sum())} clicks on {int(ads.sum())} ad impressions in the test; {LEAST_CLICKS} are needed"
         return SurfaceOutcome("ads", ADS_QUESTION, missing=why)
-    predicted = scorer.at_positions(made.features[ads])["click"].astype(np.float64)
+    asked = np.flatnonzero(with_ads).astype(np.int64)
+    chances = predicted(release, scorer, log, asked)["click"][ads].astype(np.float64)
     measures = click_measures(
-        clicked, predicted, _click_rate(answers, events, window.split_at), people[ads], seed
+        clicked, chances, _click_rate(answers, events, window.split_at), people[ads], seed
     )
     latency = _latency(answers, log.request_at[with_ads], log.users[log.offsets[:-1]][with_ads])
     progress.finish()

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,11 @@ from jaxtyping import Int32, Int64
 from bowerbird.clock import HOUR_US
 from bowerbird.content.eligibility import Eligibility
 from bowerbird.content.interests import ItemInterests
-from bowerbird.errors import NotReadyError
+from bowerbird.errors import NotReadyError, StorageError
 from bowerbird.pipeline.queries import QueryEncoder
 from bowerbird.pipeline.release import Release
+from bowerbird.ranking.card import RankerCard
+from bowerbird.ranking.neural import NeuralScorer
 from bowerbird.ranking.scorer import Scorer
 from bowerbird.ranking.trees import TreeScorer
 from bowerbird.records.signal import SignalCard, Vectors
@@ -88,7 +91,15 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
     if not with_ranker:
         return release
     _require_all_items(release)
-    return release.with_scorer(_scorer(bench, release)) if "ranker" in cards else release
+    if "ranker" not in cards:
+        return release
+    try:
+        return release.with_scorer(_scorer(bench, release))
+    except (
+        StorageError,
+        NotReadyError,
+    ) as error:  # a ranker that cannot be read must not take every surface with it
+        return replace(release, lacks={**release.lacks, "ranker": str(error)})
 
 
 def _mapped(bench: Workbench, card: SignalCard) -> Vectors:
@@ -239,7 +250,11 @@ def _messages(bench: Workbench) -> tuple[Int32[np.ndarray, "message"], Int64[np.
 
 def _scorer(bench: Workbench, release: Release) -> Scorer:
     directory = bench.models.directory("ranker")
-    return TreeScorer.load(directory, release)  # pyright: ignore[reportArgumentType] - cached_property
+    kind = RankerCard.load(directory).kind
+    return _SCORERS[kind](directory, release)  # pyright: ignore[reportArgumentType] - cached_property
+
+
+_SCORERS = {"trees": TreeScorer.load, "neural": NeuralScorer.load}
 
 
 def _lacks(bench: Workbench, cards: dict[str, SignalCard]) -> dict[str, str]:

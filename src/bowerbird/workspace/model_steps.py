@@ -26,7 +26,7 @@ def model_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     return [
         *indexes,
         Step("lexical", ("catalogue", "picture_text"), 1, "", make_lexical, lacks_text),
-        Step("ranker", read, 1, seed, make_ranker, lacks_impressions),
+        Step("ranker", read, 2, f"{seed} {settings.ranker.kind}", make_ranker, lacks_impressions),
     ]
 
 
@@ -103,18 +103,29 @@ def make_ranker(bench: Workbench, version: str) -> SignalCard:
     """Train the multi-action ranker point-in-time on the log."""
     from bowerbird.training.ranker import train_ranker  # loads LightGBM: not for those who only ask
 
-    bench.progress.start("train the ranker", None)
-    trained = train_ranker(loaded_release(bench, with_ranker=False), bench.events, bench.settings.seed)
-    bench.progress.finish()
+    checkpoint = bench.layout.cache / f"ranker-{version}.safetensors"
+    trained = train_ranker(
+        loaded_release(bench, with_ranker=False),
+        bench.events,
+        bench.settings.seed,
+        bench.settings.ranker.kind,
+        checkpoint=checkpoint,
+        progress=bench.progress,
+    )
+    producers = {
+        "trees": "boosted trees, calibrated per action",
+        "neural": "crosses and a shared history, calibrated per action",
+    }
     card = bench.card(
         "ranker",
         ("model", "model"),
         version,
-        "boosted trees, isotonic calibration",
+        producers[trained.card.kind],
         counted=(1, 1),
         inputs=("events", "item_vector"),
         note=trained.note,
     )
     with bench.models.writing(card) as directory:
         trained.save(directory)
+    checkpoint.unlink(missing_ok=True)
     return card

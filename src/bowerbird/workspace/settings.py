@@ -82,6 +82,14 @@ class ServingSettings(Settings):
     """Whether every slate for a known person is noted in the event log as shown, as if each question said ``record``."""
 
 
+class RankerSettings(Settings):
+    """What orders candidates."""
+
+    kind: Literal["trees", "neural", "auto"] = "trees"
+    """``trees``: boosted trees per action. ``neural``: a network that also reads histories, vectors and ids; needs torch to train,
+    not to answer. ``auto`` trains both and keeps the one with the smaller loss on later days."""
+
+
 class WorkspaceSettings(Settings):
     """Everything ``bowerbird.toml`` may say."""
 
@@ -101,6 +109,7 @@ class WorkspaceSettings(Settings):
     """What each surface may show of what was measured; a rule of the same name takes a built-in one's place."""
     audiences: dict[str, AudienceSettings] = Field(default_factory=dict)
     """Audiences by name; a campaign names one as its target."""
+    ranker: RankerSettings = RankerSettings()
     surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
     """The surfaces: where candidates come from, what may not be shown, what counts."""
 

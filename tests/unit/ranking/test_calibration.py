@@ -7,7 +7,13 @@ import pytest
 
 from bowerbird.errors import InputError
 from bowerbird.metrics.calibration import ece_equal_mass
-from bowerbird.ranking.calibration import ENOUGH_POSITIVES, fitted_calibration
+from bowerbird.randomness import generator
+from bowerbird.ranking.calibration import (
+    ENOUGH_POSITIVES,
+    cold_shift,
+    fitted_calibration,
+    fitted_calibrations,
+)
 
 
 def _overconfident(n: int, rate_shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,3 +54,25 @@ def test_one_class_only_gives_a_small_probability_not_a_crash() -> None:
 def test_no_examples_are_refused() -> None:
     with pytest.raises(InputError, match="no examples"):
         fitted_calibration(np.empty(0, np.float32), np.empty(0, dtype=bool))
+
+
+def test_cold_items_are_brought_to_their_own_rate_and_warm_ones_stay():
+    rng = generator(4, "cold")
+    logits = rng.normal(size=(20_000, 1)).astype(np.float32)
+    cold = rng.random(20_000) < 0.2
+    chance = 1 / (1 + np.exp(-(logits[:, 0] - 1.0 * cold)))  # the model thinks too well of cold items
+    happened = (rng.random(20_000) < chance)[:, None]
+    fitted = fitted_calibrations(("save",), logits, happened, cold)
+    assert -1.3 < fitted.cold[0] < -0.5
+    fresh = fitted.probabilities(logits, cold)["save"]
+    assert fresh[cold].mean() == pytest.approx(happened[cold].mean(), abs=0.01)
+    same = fitted.probabilities(logits, np.zeros(20_000, bool))["save"]
+    np.testing.assert_array_equal(fresh[~cold], same[~cold])
+
+
+def test_of_few_cold_items_little_is_believed():
+    assert cold_shift(np.empty(0, np.float32), np.empty(0, bool)) == 0.0
+    few = cold_shift(np.full(5, 0.5, np.float32), np.zeros(5, bool))
+    many = cold_shift(np.full(5000, 0.5, np.float32), np.zeros(5000, bool))
+    assert -0.6 < few < -0.3
+    assert many < -2.0

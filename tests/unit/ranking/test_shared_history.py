@@ -30,6 +30,18 @@ def test_scores_equal_the_naive_way(steps, candidates, seed):
     )
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 5))
+def test_the_batched_naive_way_equals_one_by_one(steps, candidates, size):
+    scorer, history, rows = drawn(steps, candidates)
+    np.testing.assert_allclose(
+        scorer.scores_in_batches(history, rows, size),
+        scorer.scores_naively(history, rows),
+        atol=1e-5,
+        rtol=1e-5,
+    )
+
+
 def test_a_candidates_score_does_not_depend_on_its_batch_mates_and_follows_the_history():
     scorer, history, rows = drawn(20, 9)
     encoded = scorer.encoded(history)

@@ -14,13 +14,15 @@ from bowerbird.errors import NotReadyError, StorageError
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.understanding import person_context
 from bowerbird.randomness import generator
+from bowerbird.ranking.card import CARD_FILE
 from bowerbird.ranking.features import FEATURES
-from bowerbird.ranking.trees import CARD_FILE, TreeScorer
+from bowerbird.ranking.trees import TreeScorer
 from bowerbird.records.event import Events
 from bowerbird.records.request import Request
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.sequences import Sequences
 from bowerbird.training.ranker import LEAST_POSITIVES, TrainedRanker, train_ranker
+from bowerbird.training.tree_ranker import FittedTrees
 
 REQUESTS = 600
 
@@ -68,23 +70,24 @@ def test_the_planted_preference_is_recovered_and_calibrated(planted, trained, tm
     liked, others = p[[0, 4]], p[[1, 2, 3, 5]]
     assert liked.min() > 0.25
     assert others.max() < 0.1
-    assert trained.report["save"]["auc"] > 0.8
-    assert trained.report["save"]["ece"] < 0.05
+    assert trained.card.report["save"]["auc"] > 0.8
+    assert trained.card.report["save"]["ece"] < 0.05
 
 
 def test_only_actions_with_enough_positives_are_predicted(trained):
-    assert trained.actions == ("save",)
+    assert trained.card.calibrations.actions == ("save",)
 
 
 def test_the_same_seed_gives_the_same_bytes(planted, trained):
     again = train_ranker(*planted, seed=7)
-    assert again.graph == trained.graph
-    assert again.calibrations == trained.calibrations
-    assert again.report == trained.report
+    assert isinstance(again.model, FittedTrees)
+    assert isinstance(trained.model, FittedTrees)
+    assert again.model.graph == trained.model.graph
+    assert again.card == trained.card
 
 
 def test_the_numbers_fit_in_one_line(trained):
-    assert trained.note.startswith("save AUC 0.")
+    assert trained.note.startswith("trees: save AUC 0.")
 
 
 def test_too_few_positives_are_an_error_that_says_how_many_are_needed(planted):

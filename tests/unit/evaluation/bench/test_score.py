@@ -13,7 +13,7 @@ def test_every_shape_has_the_naive_way_and_ours_and_they_agree():
     assert [row.model for row in report.rows] == [
         f"{way}, history {steps}, 4 candidates"
         for steps in (5, 9)
-        for way in ("naive", "shared history", "shared, kept")
+        for way in ("naive", "one by one", "shared history", "shared, kept")
     ]
     assert all(row.metrics["candidates/cpu-s"].mean > 0 for row in report.rows)
     assert "largest difference" in report.notes[0]

@@ -1,0 +1,203 @@
+"""Training the neural ranker on logged impressions, and its export to the numpy that serves it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from bowerbird.config import Settings
+from bowerbird.errors import NotReadyError
+from bowerbird.nn.dropout import MaskStream
+from bowerbird.nn.ranker import RankerModule, RankerSizes
+from bowerbird.pipeline.release import Release
+from bowerbird.randomness import generator
+from bowerbird.ranking.card import RankerKind
+from bowerbird.ranking.features import FEATURES
+from bowerbird.ranking.lifelong import NEAREST
+from bowerbird.ranking.network import POSITIONS, RankerNetwork
+from bowerbird.ranking.network_inputs import ACTION_ROWS, AGE_BUCKETS, BIN_ROWS, ID_ROWS, Quantiles
+from bowerbird.ranking.neural import WEIGHTS_FILE, hashed_items
+from bowerbird.telemetry import SILENT, Progress
+from bowerbird.training.loop import LoopSettings, train
+from bowerbird.training.ranker_batches import Hidden, RankerRows
+from bowerbird.training.ranker_examples import Examples
+
+__all__ = ["FittedNetwork", "NeuralRankerSettings", "fit_network"]
+
+
+class NeuralRankerSettings(Settings):
+    """The dials of the neural ranker."""
+
+    token: int = Field(default=48, ge=8, le=256)
+    """Width of tokens."""
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Rate of dropout."""
+    requests: int = Field(default=64, ge=1)
+    """Requests of a batch."""
+    label_matrix: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Per head, the weight of examples whose label was another action; 1 where nothing is said."""
+    loop: LoopSettings = LoopSettings(
+        epochs=12, learning_rate=2e-3, weight_decay=0.02, warmup_steps=100, patience=2, average=0.995
+    )
+    """How long and how fast it learns."""
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A trained network with what it reads of items."""
+
+    module: RankerModule
+    quantiles: Quantiles
+    actions: tuple[str, ...]
+    matrix: Float32[np.ndarray, "item dim"]
+    hashed: tuple[np.ndarray, np.ndarray]
+    kind: RankerKind = "neural"
+
+    def logits(self, examples: Examples) -> Float32[np.ndarray, "n action"]:
+        """Raw scores at the positions the examples had."""
+        rows = RankerRows(examples, self.quantiles, self.actions, self.matrix, self.hashed)
+        return _logits(self.module, rows)
+
+    def network(self) -> RankerNetwork:
+        """The same in numpy."""
+        weights = {name: one.detach().cpu().numpy() for name, one in self.module.named_parameters()}
+        return RankerNetwork(weights, self.quantiles, self.module.sizes.attention_heads)
+
+    def save(self, directory: Path) -> None:
+        """Write the weights."""
+        self.network().save(directory / WEIGHTS_FILE)
+
+
+def fit_network(
+    release: Release,
+    train_on: Examples,
+    held_out: Examples,
+    actions: tuple[str, ...],
+    seed: int,
+    settings: NeuralRankerSettings | None = None,
+    *,
+    hidden: Hidden | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = SILENT,
+) -> FittedNetwork:
+    """Train the network.
+
+    Args:
+        release: whose items and vectors it reads.
+        train_on: what it learns from.
+        held_out: what chooses the epoch.
+        actions: the heads.
+        seed: of the start, the order and what is hidden.
+        settings: its dials.
+        hidden: what is hidden from it while it learns.
+        checkpoint: a file to keep the state in, and to go on from.
+        progress: shows the epochs.
+
+    Raises:
+        NotReadyError: items have no vectors.
+        InputError: the loss is not finite, or the checkpoint is of another run.
+    """
+    settings, hidden = settings or NeuralRankerSettings(), hidden or Hidden()
+    vectors = release.vectors.get("item")
+    if vectors is None:
+        raise NotReadyError("neural ranker: items have no vectors; import pictures or words, or use trees")
+    matrix = vectors.matrix
+    hashed = hashed_items(release)  # pyright: ignore[reportArgumentType] - cached_property
+    quantiles = Quantiles.fitted(train_on.features[:, :-1])
+    sizes = RankerSizes(
+        features=len(FEATURES),
+        bin_rows=BIN_ROWS,
+        item_dim=matrix.shape[1],
+        id_rows=ID_ROWS,
+        actions=ACTION_ROWS,
+        ages=AGE_BUCKETS,
+        positions=POSITIONS,
+        nearest=NEAREST,
+        heads=len(actions),
+        token=settings.token,
+    )
+    rows = [
+        RankerRows(one, quantiles, actions, matrix, hashed, settings.label_matrix)
+        for one in (train_on, held_out)
+    ]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        masks = MaskStream()
+        module = RankerModule(sizes, settings.dropout, masks)
+    with torch.no_grad():
+        rates = np.clip(rows[0].rates, 1e-5, 1 - 1e-5)
+        module.out.bias.copy_(torch.from_numpy(np.log(rates / (1 - rates)).astype(np.float32)))
+    task = _RankerTask(module, masks, rows[0], rows[1], settings.requests, seed, hidden)
+    key = [
+        settings.fingerprint(),
+        seed,
+        actions,
+        hidden,
+        train_on.features.tobytes(),
+        held_out.labels.tobytes(),
+    ]
+    fingerprint = hashlib.blake2b(repr(key).encode(), digest_size=8).hexdigest()
+    train(
+        task,
+        settings.loop,
+        name="train the ranker",
+        fingerprint=fingerprint,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    return FittedNetwork(module, quantiles, actions, matrix, hashed)
+
+
+class _RankerTask:
+    """Weighted cross-entropy of every head; the epoch is chosen by the held-out loss."""
+
+    def __init__(
+        self,
+        module: RankerModule,
+        masks: MaskStream,
+        rows: RankerRows,
+        held_out: RankerRows,
+        requests: int,
+        seed: int,
+        hidden: Hidden,
+    ) -> None:
+        self.model, self._masks = module, masks
+        self._rows, self._held_out = rows, held_out
+        self._requests, self._seed, self._hidden = requests, seed, hidden
+
+    def batches(self, epoch: int) -> Sequence[Int64[np.ndarray, "member"]]:
+        """Requests of like histories together, in another order every epoch."""
+        return self._rows.batches(self._requests, generator(self._seed, "ranker epoch", epoch))
+
+    def loss(self, batch: Int64[np.ndarray, "member"], step: int) -> Tensor:
+        """``sum over heads of the mean of w (-y log p - (1 - y) log (1 - p))``."""
+        self._masks.restart(self._seed, step)
+        made = self._rows.batch(batch, self._hidden, self._seed, step)
+        loss = functional.binary_cross_entropy_with_logits(self.model(made), made.labels, weight=made.weights)
+        return loss * made.labels.shape[1]
+
+    def validation(self) -> float | None:
+        """Minus the summed loss of the heads on held-out impressions, unweighted, everything in sight."""
+        if len(self._held_out) == 0:
+            return None
+        logits, labels = _logits(self.model, self._held_out), self._held_out.labels
+        return -float((np.logaddexp(0, logits) - labels * logits).mean(axis=0).sum())
+
+
+def _logits(module: RankerModule, rows: RankerRows) -> Float32[np.ndarray, "n action"]:
+    """Logits of all rows, in their order."""
+    found = np.empty((len(rows.examples), len(rows.actions)), np.float32)
+    module.eval()
+    with torch.no_grad():
+        for requests in rows.batches(256):
+            found[rows.rows_of(requests)] = module(rows.batch(requests)).numpy()
+    return found
