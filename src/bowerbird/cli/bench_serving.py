@@ -1,4 +1,4 @@
-"""Bench commands of serving: what scoring costs."""
+"""Bench commands of serving: what scoring costs, and which ranker is better on a workspace's own log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bowerbird.cli.bench import Json, app, show
+from bowerbird.cli.bench import Json, Seeds, app, show
+from bowerbird.cli.options import WorkspaceOption, opened
 
 
 @app.command("score", epilog="Example: bowerbird bench score --history 100 --candidates 200")
@@ -25,3 +26,31 @@ def score(
 
     shapes = (tuple(history or (100, 256)), tuple(candidates or (200, 1000)))
     show(run_score(*shapes, repeats, seeds, BarProgress()), json)
+
+
+@app.command("ranker", epilog="Example: bowerbird bench ranker -w demo --kinds trees,neural")
+def ranker(
+    workspace: WorkspaceOption = None,
+    kinds: Annotated[
+        str, typer.Option(help="Kinds of rankers by comma: trees, neural (needs torch).")
+    ] = "trees,neural",
+    seeds: Seeds = 1,
+    candidates: Annotated[int, typer.Option(min=1, help="Candidates of a timed request.")] = 500,
+    json: Json = None,
+) -> None:
+    """Rankers trained on a built workspace's impressions: AUC, log loss, calibration of each head, cost of a request."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.errors import InputError, did_you_mean
+    from bowerbird.evaluation.bench.ranker import KINDS, run_ranker
+    from bowerbird.workspace.loading import loaded_release
+    from bowerbird.workspace.workbench import Workbench
+
+    named = [name.strip() for name in kinds.split(",") if name.strip()]
+    for name in named:
+        if name not in KINDS:
+            raise InputError(f"bench ranker: unknown kind {name!r}; {did_you_mean(name, KINDS)}")
+    space = opened(workspace)
+    bench = Workbench(space.layout, space.settings)
+    release = loaded_release(bench, with_ranker=False)
+    wanted = tuple(kind for kind in KINDS if kind in named)
+    show(run_ranker(release, bench.events, wanted, seeds, candidates, BarProgress()), json)
