@@ -124,6 +124,13 @@ class Release:
         return of_path[self.categories]
 
     @cached_property
+    def creators(self) -> Int32[np.ndarray, "item"]:
+        """A code for who made each item; -1 where nobody is named."""
+        names = self.items.column("creator_id")
+        code = {name: number for number, name in enumerate(sorted({name for name in names if name}))}
+        return np.array([code.get(name, -1) for name in names], dtype=np.int32)
+
+    @cached_property
     def is_ad(self) -> Bool[np.ndarray, "item"]:
         """Which items are advertisements."""
         return self.items.table.column("is_ad").fill_null(False).to_numpy().astype(bool)

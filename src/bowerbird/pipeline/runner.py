@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
 from bowerbird import plugins
-from bowerbird.arrays import top_k
 from bowerbird.clock import format_time
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.pipeline.conditions import meeting
+from bowerbird.pipeline.ordering import Ordered, Ordering, scale_of
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.settings import SurfaceSettings
 from bowerbird.pipeline.understanding import understood
@@ -26,7 +26,6 @@ from bowerbird.records.slate import Attribution, Slate, SlateEntry, StageTrace
 from bowerbird.retrieval.blend import blended
 from bowerbird.retrieval.source import Source
 from bowerbird.slate.filters import REASONS, Filter
-from bowerbird.slate.spread import spread
 
 LATE_FILTERS = ("near_duplicate_in_slate", "limited")
 """Filters that read the value column and so run after scoring."""
@@ -89,6 +88,7 @@ class Pipeline:
     release: Release
     _sources: tuple[tuple[Source, int], ...] = field(init=False, repr=False)
     _filters: tuple[tuple[str, Filter], ...] = field(init=False, repr=False)
+    _ordering: Ordering = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         sources = tuple(
@@ -102,6 +102,7 @@ class Pipeline:
         )
         object.__setattr__(self, "_sources", sources)
         object.__setattr__(self, "_filters", filters)
+        object.__setattr__(self, "_ordering", Ordering(self.settings, self.release))
 
     @property
     def sources(self) -> tuple[tuple[Source, int], ...]:
@@ -118,8 +119,8 @@ class Pipeline:
         trace = Trace()
         scored = self.score(request, trace)
         kept = scored.candidates
-        order, deltas = self._spread(kept, request.n)
-        entries = self._entries(scored, order, deltas)
+        ordered = self._ordering.places(kept, request)
+        entries = self._entries(scored, ordered)
         trace.done("diversity", len(kept), len(entries), self.settings.diversity.method)
         return Slate(
             request_id=request.request_id or request_fingerprint(request, self.release.version),
@@ -127,8 +128,8 @@ class Pipeline:
             as_of=request.as_of,
             entries=entries,
             trace=tuple(trace.stages),
-            dropped=kept.dropped,
-            notes=scored.notes,
+            dropped=(*kept.dropped, *ordered.passed),
+            notes=(*scored.notes, *ordered.notes),
             weights={name: self.settings.value.get(name, 1.0) for name in scored.terms},
         )
 
@@ -226,29 +227,33 @@ class Pipeline:
         known = {name: weight for name, weight in weights.items() if name in columns}
         scored = candidates.with_scores(**columns)
         terms = value_terms(scored, known)
+        if context.request.boosts:
+            terms["boost"] = self._boost(context, candidates, terms)
         value = np.stack(list(terms.values())).sum(axis=0, dtype=np.float64).astype(np.float32)
         return scored.with_scores(value=value), terms, actions, notes
 
-    def _spread(self, kept: Candidates, n: int) -> tuple[Int64[np.ndarray, "m"], Float32[np.ndarray, "m"]]:
-        vectors = self.release.vectors.get("item")
-        value, how = kept.scores["value"], self.settings.diversity
-        if vectors is None:
-            order = top_k(value, n)
-            return order, np.zeros(len(order), dtype=np.float32)
-        return spread(value, vectors.take(kept.rows).matrix, n, how.method, how.strength, how.window)
+    def _boost(
+        self, context: Context, candidates: Candidates, terms: Mapping[str, Float32[np.ndarray, "n"]]
+    ) -> Float32[np.ndarray, "n"]:
+        """What the request adds to the value of items that meet its conditions."""
+        total = np.zeros(len(candidates), np.float32)
+        scale = scale_of(np.stack(list(terms.values())).sum(axis=0))
+        for condition, strength in context.request.boosts:
+            total[meeting(self.release.items, (condition,))[candidates.rows]] += np.float32(strength * scale)
+        return total
 
-    def _entries(
-        self, scored: Scored, picked: Int64[np.ndarray, "m"], deltas: Float32[np.ndarray, "m"]
-    ) -> tuple[SlateEntry, ...]:
+    def _entries(self, scored: Scored, ordered: Ordered) -> tuple[SlateEntry, ...]:
+        picked = ordered.picks
         candidates, ids = scored.candidates.take(picked), self.release.items.vocabulary.ids
         because = attributions(candidates, ids)
         terms = {name: values[picked].tolist() for name, values in scored.terms.items()}
+        added = {name: values.tolist() for name, values in ordered.added.items()}
         probabilities = {name: candidates.scores[name].tolist() for name in scored.actions}
+        propensity = None if ordered.propensity is None else ordered.propensity.tolist()
         entries = []
-        for position, (row, delta) in enumerate(zip(candidates.rows.tolist(), deltas.tolist(), strict=True)):
+        for position, row in enumerate(candidates.rows.tolist()):
             own = {name: values[position] for name, values in terms.items()}
-            if delta:
-                own["diversity"] = delta
+            own |= {name: values[position] for name, values in added.items() if values[position]}
             entries.append(
                 SlateEntry(
                     position=position,
@@ -257,6 +262,7 @@ class Pipeline:
                     terms=own,
                     probabilities={name: values[position] for name, values in probabilities.items()},
                     because=because[position],
+                    propensity=None if propensity is None else propensity[position],
                 )
             )
         return tuple(entries)
@@ -314,5 +320,5 @@ def request_fingerprint(request: Request, version: str) -> str:
     )
     image = hashlib.blake2b(request.image or b"", digest_size=8).hexdigest()
     return hashlib.blake2b(
-        repr((*parts, image, request.seed, request.exclude)).encode(), digest_size=8
+        repr((*parts, image, request.seed, request.exclude, *request.boosts)).encode(), digest_size=8
     ).hexdigest()

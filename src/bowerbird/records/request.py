@@ -14,6 +14,8 @@ from bowerbird.records.signal import Vectors
 
 MAX_SLATE = 500
 MAX_QUERY_CHARACTERS = 10_000
+MOST_BOOST = 10.0
+"""Largest strength of a boost, either way."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Wish:
     """Words for what is not wanted."""
     only: tuple[str, ...] = ()
     """Conditions every item must meet, e.g. ``category=home/kitchen`` or ``price<=50``."""
+    boosts: tuple[tuple[str, float], ...] = ()
+    """Conditions with strengths: items that meet one are worth so many mean values more (or less)."""
 
 
 ANYTHING = Wish()
@@ -36,7 +40,7 @@ class Request:
     """One question to a surface.
 
     Raises:
-        InputError: ``n`` or the query's length is out of range.
+        InputError: ``n``, the query's length or a boost is out of range.
     """
 
     surface: str
@@ -54,12 +58,19 @@ class Request:
     seed: int = 0
     exclude: tuple[str, ...] = ()
     """Item ids the caller does not want."""
+    boosts: tuple[tuple[str, float], ...] = ()
+    """Conditions with strengths: an item that meets one is worth so many times the mean value of the best more."""
     explain: bool = False
     request_id: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MAX_SLATE:
             raise InputError(f"n = {self.n}: a slate has 1 to {MAX_SLATE} items")
+        for condition, strength in self.boosts:
+            if not abs(strength) <= MOST_BOOST:
+                raise InputError(
+                    f"boost {condition[:40]!r} = {strength}: expected a strength from -{MOST_BOOST:g} to {MOST_BOOST:g}"
+                )
         for name, text in (("query", self.query), ("without", self.without)):
             if text is not None and len(text) > MAX_QUERY_CHARACTERS:
                 raise InputError(

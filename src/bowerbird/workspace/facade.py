@@ -280,6 +280,7 @@ class Workspace:
             exclude=wish.exclude,
             without=wish.without,
             only=wish.only,
+            boosts=wish.boosts,
         )
         return self.answers.answer(request)
 

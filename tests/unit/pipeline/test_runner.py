@@ -31,8 +31,14 @@ class Known:
     saves: tuple[float, ...]
     actions: tuple[str, ...] = ("save",)
 
+    def features(self, context: Context, rows: Int32[np.ndarray, "n"]) -> Float32[np.ndarray, "n feature"]:
+        return np.empty((len(rows), 0), np.float32)
+
     def probabilities(
-        self, context: Context, rows: Int32[np.ndarray, "n"]
+        self,
+        context: Context,
+        rows: Int32[np.ndarray, "n"],
+        positions: Int32[np.ndarray, "n"] | None = None,
     ) -> Mapping[str, Float32[np.ndarray, "n"]]:
         return {"save": np.array(self.saves, np.float32)[rows]}
 

@@ -1,0 +1,197 @@
+"""From valued candidates to places: diversity, spacing, rules and exploration, each with what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
+
+from bowerbird.arrays import top_k
+from bowerbird.clock import DAY_US
+from bowerbird.pipeline.conditions import meeting
+from bowerbird.pipeline.release import Release
+from bowerbird.pipeline.settings import RuleSettings, SurfaceSettings
+from bowerbird.randomness import generator
+from bowerbird.ranking.features import COLD_IMPRESSIONS
+from bowerbird.records.candidates import Candidates, Drop
+from bowerbird.records.request import Request
+from bowerbird.slate.exploration import explored, upper_bounds
+from bowerbird.slate.rules import Rule, ruled
+from bowerbird.slate.spacing import spaced
+from bowerbird.slate.spread import POOL, SCALE_BEST, spread
+
+__all__ = ["Ordered", "Ordering", "scale_of"]
+
+NEW_DAYS = 7
+"""Age up to which an item is new to a rule."""
+EXPOSURE_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The places of a slate.
+
+    Args:
+        picks: positions among the candidates, the top first.
+        added: what each stage added to each pick's value, by name.
+        propensity: the probability of each pick at its place; None where nothing is drawn.
+        passed: whom rules kept out, with the reason.
+        notes: what happened, for people.
+    """
+
+    picks: Int64[np.ndarray, "pick"]
+    added: dict[str, Float32[np.ndarray, "pick"]]
+    propensity: Float64[np.ndarray, "pick"] | None = None
+    passed: tuple[Drop, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """How one surface orders what it valued.
+
+    Args:
+        settings: the surface's declaration.
+        release: what it reads of items.
+
+    Raises:
+        InputError: a rule's condition is not understood.
+    """
+
+    settings: SurfaceSettings
+    release: Release
+    _marks: dict[str, Bool[np.ndarray, "item"] | Int32[np.ndarray, "item"]] = field(init=False, repr=False)
+    _exposures: dict[int, Float64[np.ndarray, "item"]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        marks = {
+            name: meeting(self.release.items, (rule.of,))
+            for name, rule in self.settings.rules.items()
+            if rule.of and rule.of not in ("new", "cold")
+        }
+        object.__setattr__(self, "_marks", marks)
+        object.__setattr__(self, "_exposures", {})
+
+    def places(self, kept: Candidates, request: Request) -> Ordered:
+        """Who stands where, and why.
+
+        A shorter slate is a prefix of a longer one.
+
+        Args:
+            kept: candidates with their value.
+            request: how many are wanted, and the seed of the draw.
+        """
+        order, added = self._diverse(kept, request.n)
+        passed: tuple[Drop, ...] = ()
+        notes: tuple[str, ...] = ()
+        if self.settings.rules:
+            order, passed, notes = self._ruled(kept, order, request)
+        propensity = None
+        if self.settings.exploration.share > 0 and len(order):
+            order, propensity, said = self._explored(kept, order, request)
+            notes = (*notes, *said)
+        picks = order[: request.n]
+        found = {name: values[picks] for name, values in added.items() if values[picks].any()}
+        return Ordered(picks, found, None if propensity is None else propensity[: request.n], passed, notes)
+
+    def _diverse(
+        self, kept: Candidates, n: int
+    ) -> tuple[Int64[np.ndarray, "ranked"], dict[str, Float32[np.ndarray, "item"]]]:
+        """The order by value, diversity and spacing; what each added, by candidate."""
+        value, how, spacing = kept.scores["value"], self.settings.diversity, self.settings.spacing
+        deep = spacing is not None or bool(self.settings.rules) or self.settings.exploration.share > 0
+        depth = max(n, POOL) if deep else n
+        vectors = self.release.vectors.get("item")
+        if vectors is None:
+            order, delta = top_k(value, depth), None
+        else:
+            order, delta = spread(
+                value, vectors.take(kept.rows).matrix, depth, how.method, how.strength, how.window
+            )
+        added = {}
+        if delta is not None:
+            added["diversity"] = _by_candidate(order, delta, len(kept))
+        if spacing is not None:
+            so_far = value[order] + (delta if delta is not None else np.float32(0))
+            kinds = self._codes(spacing.by)[kept.rows[order]]
+            strength = spacing.strength * scale_of(value)
+            found = spaced(so_far, kinds, len(order), strength, spacing.window)
+            order = order[found.order]
+            added["spacing"] = _by_candidate(order, found.diversity, len(kept))
+        return order, added
+
+    def _ruled(
+        self, kept: Candidates, order: Int64[np.ndarray, "ranked"], request: Request
+    ) -> tuple[Int64[np.ndarray, "_"], tuple[Drop, ...], tuple[str, ...]]:
+        rules = [self._rule(name, one, kept, request.as_of) for name, one in self.settings.rules.items()]
+        found = ruled(order, rules, request.n)
+        rest = order[~np.isin(order, found.order)]
+        passed = tuple(
+            Drop(f"rule {one.rule.name}", one.rule.reason, kept.rows[one.passed_over])
+            for one in found.held
+            if len(one.passed_over)
+        )
+        notes = tuple(
+            f"rule {one.rule.name}: {len(one.brought_forward)} brought forward ({one.rule.reason})"
+            for one in found.held
+            if len(one.brought_forward)
+        )
+        return np.concatenate([found.order, rest]), passed, notes
+
+    def _rule(self, name: str, rule: RuleSettings, kept: Candidates, as_of: int) -> Rule:
+        if rule.each:
+            of = self._codes(rule.each)[kept.rows]
+        elif rule.of == "new":
+            of = self.release.created_at[kept.rows] >= as_of - NEW_DAYS * DAY_US
+        elif rule.of == "cold":
+            of = self._exposure(as_of)[kept.rows] < COLD_IMPRESSIONS
+        else:
+            of = self._marks[name][kept.rows]
+        return Rule(name, rule.reason, rule.first, rule.least, rule.most, of)
+
+    def _explored(
+        self, kept: Candidates, order: Int64[np.ndarray, "ranked"], request: Request
+    ) -> tuple[Int64[np.ndarray, "ranked"], Float64[np.ndarray, "ranked"], tuple[str, ...]]:
+        how, shown = self.settings.exploration, self._exposure(request.as_of)[kept.rows]
+        found = explored(
+            order,
+            upper_bounds(kept.scores["value"], shown, how.strength),
+            shown < COLD_IMPRESSIONS,
+            place=how.place,
+            share=how.share,
+            random=generator(request.seed, "exploration", request.user_id or "", request.as_of),
+        )
+        note = f"exploration: place {found.drawn} went to an item few have met, by a draw"
+        return found.order, found.propensity, (note,) if 0 <= found.drawn < request.n else ()
+
+    def _exposure(self, as_of: int) -> Float64[np.ndarray, "item"]:
+        """Impressions of every item in the 30 days before the last midnight."""
+        midnight = as_of - as_of % DAY_US
+        found = self._exposures.get(midnight)
+        if found is None:
+            if len(self._exposures) > 8:
+                self._exposures.clear()
+            counted = self.release.counts.totals(("impression",), midnight - EXPOSURE_DAYS * DAY_US, midnight)
+            found = self._exposures[midnight] = counted.astype(np.float64)
+        return found
+
+    def _codes(self, by: str) -> Int32[np.ndarray, "item"]:
+        """A number per category, group or creator; negative for none."""
+        if by == "category":
+            return self.release.categories
+        if by == "group":
+            return self.release.groups
+        return self.release.creators
+
+
+def scale_of(value: Float32[np.ndarray, "item"]) -> float:
+    """The mean size of the largest values: what strengths of stages are measured in."""
+    best = top_k(value, SCALE_BEST)
+    return float(np.mean(np.abs(value[best]))) or 1.0 if len(best) else 1.0
+
+
+def _by_candidate(order: np.ndarray, values: np.ndarray, n: int) -> Float32[np.ndarray, "item"]:
+    found = np.zeros(n, np.float32)
+    found[order] = values
+    return found

@@ -1,0 +1,146 @@
+"""Rules: how many of a kind a slate may hold at most, and must hold at least, each with its reason.
+
+A rule says nothing about scores: the order stays that of value and diversity, and an item that a rule would not
+have at a place is passed over there, or one that a guarantee still needs comes forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from jaxtyping import Bool, Int, Int64
+
+from bowerbird.errors import InputError
+
+__all__ = ["Held", "Rule", "Ruled", "ruled"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule over the first places of a slate.
+
+    Args:
+        name: what it is called.
+        reason: why it is there, for explanations.
+        first: how many places it looks at.
+        least: how many of the kind must be among them, as far as there are any.
+        most: how many of the kind may be among them.
+        of: which candidates are of the kind; for ``most``, numbers instead of marks make every number a kind of
+            its own (at most two of *each* creator), negative for none.
+    """
+
+    name: str
+    reason: str
+    first: int
+    least: int = 0
+    most: int | None = None
+    of: Bool[np.ndarray, "item"] | Int[np.ndarray, "item"] | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one rule did."""
+
+    rule: Rule
+    passed_over: Int64[np.ndarray, "passed"]
+    """Candidates that stand later than they would have, or not at all."""
+    brought_forward: Int64[np.ndarray, "brought"]
+    """Candidates that stand earlier."""
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """An order that holds to rules."""
+
+    order: Int64[np.ndarray, "pick"]
+    held: tuple[Held, ...]
+
+
+def ruled(order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int) -> Ruled:
+    """The first ``n`` of an order, changed as little as rules ask.
+
+    At each place the first candidate of the order is taken that no ``most`` forbids; where as many places are left to
+    a guarantee as it still needs, the first of its kind. A guarantee never breaks a ``most``; where both cannot hold,
+    the guarantee stays short. Rules look at places, not at ``n``, so a shorter slate is a prefix of a longer one.
+
+    Args:
+        order: candidates, best first; deeper than ``n``, so that there is something to choose from.
+        rules: earlier ones come first where guarantees compete.
+        n: slate length.
+
+    Raises:
+        InputError: a rule looks at no place, or needs more than it looks at.
+
+    Cost: O(n * rules) and what is passed over.
+
+    Example:
+        >>> one_fresh = Rule("fresh", "new items need a chance", first=2, least=1, of=np.array([False, False, True]))
+        >>> ruled(np.array([0, 1, 2]), [one_fresh], n=3).order.tolist()
+        [0, 2, 1]
+    """
+    for rule in rules:
+        if rule.first < 1 or not 0 <= rule.least <= rule.first:
+            raise InputError(
+                f"rule {rule.name!r}: least = {rule.least} among the first {rule.first}; expected 0 to first, first >= 1"
+            )
+    left = order.tolist()
+    taken: list[int] = []
+    passed: list[set[int]] = [set() for _ in rules]
+    forward: list[set[int]] = [set() for _ in rules]
+    while left and len(taken) < n:
+        allowed = (one for one in left if not _forbidden(one, taken, rules, passed))
+        pick = next(allowed, None)
+        if pick is None:
+            break
+        for number in _short(taken, rules):
+            of = rules[number].of
+            kind = next((one for one in chain([pick], allowed) if of is not None and of[one]), None)
+            if kind is not None:
+                if kind != pick:
+                    forward[number].add(kind)
+                pick = kind
+                break
+        taken.append(pick)
+        left.remove(pick)
+    first = set(order[: len(taken)].tolist())
+    held = tuple(
+        Held(
+            rule,
+            np.array(sorted((gone & first) - set(taken)), np.int64),
+            np.array(sorted(came), np.int64),
+        )
+        for rule, gone, came in zip(rules, passed, forward, strict=True)
+    )
+    return Ruled(np.array(taken, np.int64), held)
+
+
+def _forbidden(one: int, taken: list[int], rules: Sequence[Rule], passed: list[set[int]]) -> bool:
+    """Whether a ``most`` forbids a candidate at the next place; noted with the rule that does."""
+    for number, rule in enumerate(rules):
+        if rule.most is None or rule.of is None or len(taken) >= rule.first:
+            continue
+        kind = rule.of[one]
+        if rule.of.dtype == bool:
+            if not kind:
+                continue
+        elif kind < 0:
+            continue
+        if sum(rule.of[other] == kind for other in taken) >= rule.most:
+            passed[number].add(one)
+            return True
+    return False
+
+
+def _short(taken: list[int], rules: Sequence[Rule]) -> list[int]:
+    """Guarantees that have no more places to wait."""
+    found = []
+    for number, rule in enumerate(rules):
+        if rule.least == 0 or rule.of is None or len(taken) >= rule.first:
+            continue
+        short = rule.least - sum(bool(rule.of[other]) for other in taken)
+        if short > 0 and rule.first - len(taken) <= short:
+            found.append(number)
+    return found
