@@ -52,5 +52,14 @@ def ranker(
     space = opened(workspace)
     bench = Workbench(space.layout, space.settings)
     release = loaded_release(bench, with_ranker=False)
-    wanted = tuple(kind for kind in KINDS if kind in named)
-    show(run_ranker(release, bench.events, wanted, seeds, candidates, BarProgress()), json)
+    if not named:
+        raise InputError(f"bench ranker: no kind is named; expected some of {', '.join(KINDS)}")
+    report = run_ranker(
+        release,
+        bench.events,
+        tuple(kind for kind in KINDS if kind in named),
+        seeds,
+        candidates,
+        BarProgress(),
+    )
+    show(report, json)

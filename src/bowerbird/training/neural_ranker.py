@@ -46,7 +46,7 @@ class NeuralRankerSettings(Settings):
     label_matrix: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Per head, the weight of examples whose label was another action; 1 where nothing is said."""
     loop: LoopSettings = LoopSettings(
-        epochs=12, learning_rate=2e-3, weight_decay=0.02, warmup_steps=100, patience=2, average=0.995
+        epochs=3, learning_rate=2e-3, weight_decay=0.02, warmup_steps=100, patience=2, average=0.99
     )
     """How long and how fast it learns."""
 

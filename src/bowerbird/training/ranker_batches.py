@@ -43,7 +43,7 @@ class Hidden:
         window_share: share of requests with such a window.
     """
 
-    id_share: float = 0.2
+    id_share: float = 0.5
     age_share: float = 0.1
     window_hours: float = 24.0
     window_share: float = 0.5

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from bowerbird.training.ranker_examples import contexts
 
 __all__ = ["KINDS", "run_ranker"]
 
-KINDS: tuple[RankerKind, ...] = ("trees", "neural")
+KINDS: Final[tuple[RankerKind, ...]] = ("trees", "neural")
 TIMED = 40
 """Requests an answer's cost is measured on."""
 _SCORERS: Mapping[RankerKind, Callable[..., Scorer]] = {"trees": TreeScorer.load, "neural": NeuralScorer.load}
