@@ -29,6 +29,13 @@ def homefeed(
     user: User = None,
     n: Length = None,
     as_of: AsOf = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="An item not to show. Repeatable.")
+    ] = None,
+    boost: Annotated[
+        list[str] | None,
+        typer.Option("--boost", help="CONDITION:STRENGTH, e.g. category=home:0.5. Repeatable."),
+    ] = None,
     explain: Explain = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -37,7 +44,10 @@ def homefeed(
 
     Example: bowerbird ask homefeed --user u17 --n 12 --explain
     """
-    _ask("homefeed", workspace, as_json, explain, user=user, n=n, as_of=as_of)
+    from bowerbird.records.request import Wish, boosts_of
+
+    wish = Wish(exclude=tuple(exclude or ()), boosts=boosts_of(boost or ()))
+    _ask("homefeed", workspace, as_json, explain, user=user, n=n, as_of=as_of, wish=wish)
 
 
 @app.command("related")

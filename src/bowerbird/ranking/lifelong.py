@@ -126,7 +126,8 @@ def nearest_places(similarity: Float32[np.ndarray, "n step"], k: int) -> Int64[n
     n, steps = similarity.shape
     blocks = steps // _BLOCK
     if blocks <= 4 * k:
-        return _best(similarity, np.broadcast_to(np.arange(steps), (n, steps)), k)
+        few = np.sort(top_k_rows(similarity, k), axis=1)
+        return _best(np.take_along_axis(similarity, few, axis=1), few, k)
     dealt = similarity[:, : blocks * _BLOCK].reshape(n, _BLOCK, blocks)  # block b holds b, b + blocks, ...
     chosen = top_k_rows(dealt.max(axis=1), k)
     inside = (chosen[:, None, :] + np.arange(_BLOCK)[:, None] * blocks).reshape(n, k * _BLOCK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,8 @@ MAX_SLATE = 500
 MAX_QUERY_CHARACTERS = 10_000
 MOST_BOOST = 10.0
 """Largest strength of a boost, either way."""
+MOST_BOOSTS = 20
+"""Boosts of one request."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,30 @@ class Wish:
 
 
 ANYTHING = Wish()
+
+
+def boosts_of(texts: Iterable[str]) -> tuple[tuple[str, float], ...]:
+    """Boosts as people write them: a condition, a colon, a strength.
+
+    Raises:
+        InputError: one has no strength, or too many are given.
+
+    Example:
+        >>> boosts_of(["category=home/kitchen:0.5"])
+        (('category=home/kitchen', 0.5),)
+    """
+    found = []
+    for text in texts:
+        condition, _, strength = text.rpartition(":")
+        try:
+            found.append((condition, float(strength)))
+        except ValueError as error:
+            raise InputError(
+                f"boost {text[:60]!r}: expected CONDITION:STRENGTH, e.g. category=home:0.5"
+            ) from error
+    if len(found) > MOST_BOOSTS:
+        raise InputError(f"boost: found {len(found)}; at most {MOST_BOOSTS} are read")
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ SURFACES = {
     "shopping": "Which products are in or like this picture, and what goes with them.",
     "ads": "Which ads, for whom, at what price. Showing one reserves its price.",
 }
-LISTS = ("exclude", "only")
+LISTS = ("exclude", "only", "boost")
 """Fields of a question that may be given several times."""
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": FailureReply} for status in (400, 401, 404, 413, 422, 429, 503)

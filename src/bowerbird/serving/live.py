@@ -20,7 +20,7 @@ from bowerbird.errors import BowerbirdError, InputError
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.why_not import WhyNot, why_not
 from bowerbird.records.event import EVENT_SCHEMA, Events
-from bowerbird.records.request import Request
+from bowerbird.records.request import Request, boosts_of
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
 from bowerbird.records.user import Users
@@ -193,6 +193,7 @@ class LiveWorkspace:
             n=question.n or self.edition.answers.pipeline(surface).settings.n,
             seed=question.seed,
             exclude=tuple(question.exclude),
+            boosts=boosts_of(question.boost),
             explain=question.explain,
             request_id=question.request_id or fresh,
         )

@@ -62,6 +62,8 @@ class Question(BaseModel):
     """How many items; the surface's own number when absent."""
     exclude: Annotated[list[Id], Field(max_length=10_000)] = []
     """Items not to show."""
+    boost: Annotated[list[Annotated[str, Field(max_length=520)]], Field(max_length=20)] = []
+    """Conditions with a strength: ``category=home:0.5`` makes items that meet it worth half a mean value more."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of whatever is random."""
     as_of: Annotated[str, Field(max_length=40)] | None = None

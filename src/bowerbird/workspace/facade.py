@@ -268,7 +268,6 @@ class Workspace:
             InputError: the request lacks what the surface needs.
             NotReadyError: nothing was built yet.
         """
-        pipeline = self.answers.pipeline(surface)
         request = Request(
             surface=surface,
             as_of=self.answers.release.as_of if as_of is None else as_of,
@@ -276,7 +275,7 @@ class Workspace:
             item_id=item,
             query=query,
             image=image,
-            n=pipeline.settings.n if n is None else n,
+            n=self.answers.pipeline(surface).settings.n if n is None else n,
             exclude=wish.exclude,
             without=wish.without,
             only=wish.only,

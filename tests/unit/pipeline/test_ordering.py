@@ -12,7 +12,7 @@ from bowerbird.config import validated
 from bowerbird.errors import InputError, SettingsError
 from bowerbird.pipeline.runner import Pipeline
 from bowerbird.pipeline.settings import SurfaceSettings
-from bowerbird.records.request import Request
+from bowerbird.records.request import Request, boosts_of
 
 
 def surface(**fields: object) -> SurfaceSettings:
@@ -51,6 +51,14 @@ def test_a_boost_out_of_range_or_not_understood_is_refused(small):
         ask(small, boosts=(("brand=x", 99),))
     with pytest.raises(InputError, match="is not understood"):
         answer(small, ask(small, boosts=(("nonsense", 1.0),)))
+
+
+def test_boosts_are_written_as_a_condition_and_a_strength():
+    assert boosts_of(["price<=50:-1"]) == (("price<=50", -1.0),)
+    with pytest.raises(InputError, match="expected CONDITION:STRENGTH"):
+        boosts_of(["category=home"])
+    with pytest.raises(InputError, match="boost: found 21; at most 20 are read"):
+        boosts_of(["brand=a:1"] * 21)
 
 
 def test_a_guarantee_brings_forward_and_a_limit_passes_over_with_the_reason(small):

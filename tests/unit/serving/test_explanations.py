@@ -4,11 +4,13 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
+from starlette.datastructures import QueryParams
 
 from bowerbird.errors import NotFoundError, StorageError
 from bowerbird.records.item import Item
 from bowerbird.records.slate import Slate
 from bowerbird.serving import explanations
+from bowerbird.serving.asking import question_of
 from bowerbird.serving.explanations import KeptSlates, SharedSlates
 from bowerbird.serving.looking import picture_type
 from bowerbird.serving.replies import ItemCards, item_card
@@ -65,3 +67,11 @@ def test_a_picture_address_survives_any_id():
 )
 def test_a_picture_is_named_by_its_bytes_only(start, kind):
     assert picture_type(start) == kind
+
+
+def test_boosts_and_excludes_may_come_several_times_in_a_query_string():
+    question = question_of(
+        QueryParams("user=u1&boost=category=home:0.5&boost=price<=5:1&exclude=a&exclude=b")
+    )
+    assert question.boost == ["category=home:0.5", "price<=5:1"]
+    assert question.exclude == ["a", "b"]
