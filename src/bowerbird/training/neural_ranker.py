@@ -43,6 +43,8 @@ class NeuralRankerSettings(Settings):
     """Rate of dropout."""
     requests: int = Field(default=64, ge=1)
     """Requests of a batch."""
+    hidden: Hidden = Hidden()
+    """What is hidden from the network while it learns."""
     label_matrix: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Per head, the weight of examples whose label was another action; 1 where nothing is said."""
     loop: LoopSettings = LoopSettings(
@@ -85,7 +87,6 @@ def fit_network(
     seed: int,
     settings: NeuralRankerSettings | None = None,
     *,
-    hidden: Hidden | None = None,
     checkpoint: Path | None = None,
     progress: Progress = SILENT,
 ) -> FittedNetwork:
@@ -98,7 +99,6 @@ def fit_network(
         actions: the heads.
         seed: of the start, the order and what is hidden.
         settings: its dials.
-        hidden: what is hidden from it while it learns.
         checkpoint: a file to keep the state in, and to go on from.
         progress: shows the epochs.
 
@@ -106,42 +106,24 @@ def fit_network(
         NotReadyError: items have no vectors.
         InputError: the loss is not finite, or the checkpoint is of another run.
     """
-    settings, hidden = settings or NeuralRankerSettings(), hidden or Hidden()
+    settings = settings or NeuralRankerSettings()
     vectors = release.vectors.get("item")
     if vectors is None:
         raise NotReadyError("neural ranker: items have no vectors; import pictures or words, or use trees")
     matrix = vectors.matrix
     hashed = hashed_items(release)  # pyright: ignore[reportArgumentType] - cached_property
     quantiles = Quantiles.fitted(train_on.features[:, :-1])
-    sizes = RankerSizes(
-        features=len(FEATURES),
-        bin_rows=BIN_ROWS,
-        item_dim=matrix.shape[1],
-        id_rows=ID_ROWS,
-        actions=ACTION_ROWS,
-        ages=AGE_BUCKETS,
-        positions=POSITIONS,
-        nearest=NEAREST,
-        heads=len(actions),
-        token=settings.token,
-    )
     rows = [
         RankerRows(one, quantiles, actions, matrix, hashed, settings.label_matrix)
         for one in (train_on, held_out)
     ]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        masks = MaskStream()
-        module = RankerModule(sizes, settings.dropout, masks)
-    with torch.no_grad():
-        rates = np.clip(rows[0].rates, 1e-5, 1 - 1e-5)
-        module.out.bias.copy_(torch.from_numpy(np.log(rates / (1 - rates)).astype(np.float32)))
-    task = _RankerTask(module, masks, rows[0], rows[1], settings.requests, seed, hidden)
+    masks = MaskStream()
+    module = _begun(rows[0], settings, masks, matrix.shape[1], seed)
+    task = _RankerTask(module, masks, rows[0], rows[1], settings, seed)
     key = [
         settings.fingerprint(),
         seed,
         actions,
-        hidden,
         train_on.features.tobytes(),
         held_out.labels.tobytes(),
     ]
@@ -157,6 +139,31 @@ def fit_network(
     return FittedNetwork(module, quantiles, actions, matrix, hashed)
 
 
+def _begun(
+    rows: RankerRows, settings: NeuralRankerSettings, masks: MaskStream, item_dim: int, seed: int
+) -> RankerModule:
+    """A network before its first step: drawn from the seed, each head at its action's rate."""
+    sizes = RankerSizes(
+        features=len(FEATURES),
+        bin_rows=BIN_ROWS,
+        item_dim=item_dim,
+        id_rows=ID_ROWS,
+        actions=ACTION_ROWS,
+        ages=AGE_BUCKETS,
+        positions=POSITIONS,
+        nearest=NEAREST,
+        heads=len(rows.actions),
+        token=settings.token,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = RankerModule(sizes, settings.dropout, masks)
+    rates = np.clip(rows.rates, 1e-5, 1 - 1e-5)
+    with torch.no_grad():
+        module.out.bias.copy_(torch.from_numpy(np.log(rates / (1 - rates)).astype(np.float32)))
+    return module
+
+
 class _RankerTask:
     """Weighted cross-entropy of every head; the epoch is chosen by the held-out loss."""
 
@@ -166,22 +173,21 @@ class _RankerTask:
         masks: MaskStream,
         rows: RankerRows,
         held_out: RankerRows,
-        requests: int,
+        settings: NeuralRankerSettings,
         seed: int,
-        hidden: Hidden,
     ) -> None:
         self.model, self._masks = module, masks
         self._rows, self._held_out = rows, held_out
-        self._requests, self._seed, self._hidden = requests, seed, hidden
+        self._settings, self._seed = settings, seed
 
     def batches(self, epoch: int) -> Sequence[Int64[np.ndarray, "member"]]:
         """Requests of like histories together, in another order every epoch."""
-        return self._rows.batches(self._requests, generator(self._seed, "ranker epoch", epoch))
+        return self._rows.batches(self._settings.requests, generator(self._seed, "ranker epoch", epoch))
 
     def loss(self, batch: Int64[np.ndarray, "member"], step: int) -> Tensor:
         """``sum over heads of the mean of w (-y log p - (1 - y) log (1 - p))``."""
         self._masks.restart(self._seed, step)
-        made = self._rows.batch(batch, self._hidden, self._seed, step)
+        made = self._rows.batch(batch, self._settings.hidden, self._seed, step)
         loss = functional.binary_cross_entropy_with_logits(self.model(made), made.labels, weight=made.weights)
         return loss * made.labels.shape[1]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int32, Int64
+from pydantic import Field
 
 from bowerbird.clock import HOUR_US
+from bowerbird.config import Settings
 from bowerbird.nn.ranker import RankerBatch
 from bowerbird.randomness import fast_generator
 from bowerbird.ranking.features import FEATURES
@@ -19,7 +20,7 @@ from bowerbird.training.batches import padded
 from bowerbird.training.examples import LABELS
 from bowerbird.training.ranker_examples import Examples
 
-__all__ = ["Hidden", "LabelMatrix", "RankerRows", "label_weights"]
+__all__ = ["NOTHING", "Hidden", "LabelMatrix", "RankerRows", "label_weights"]
 
 LabelMatrix = Mapping[str, Mapping[str, float]]
 """Per head, how much an example weighs whose label was another action; 1 where nothing is said."""
@@ -31,25 +32,21 @@ STAT_COLUMNS = tuple(
 """Features that tell how long an item has been there and how it fared."""
 
 
-@dataclass(frozen=True)
-class Hidden:
-    """What training hides, so that the network does not lean on it.
+class Hidden(Settings):
+    """What training hides, so that the network does not lean on it."""
 
-    Args:
-        id_share: share of items whose id is hidden: what is learnt must hold for items never met.
-        age_share: share of items whose id, age and record are hidden, as of an item that came today.
-        window_hours: a time window before the request, of a length drawn between none and this, in which the
-            history is hidden: what was done a minute ago must not be all that counts.
-        window_share: share of requests with such a window.
-    """
-
-    id_share: float = 0.5
-    age_share: float = 0.1
-    window_hours: float = 24.0
-    window_share: float = 0.5
+    id_share: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of items whose id is hidden: what is learnt must hold for items never met."""
+    age_share: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of items whose id, age and record are hidden, as of an item that came today."""
+    window_hours: float = Field(default=24.0, ge=0.0)
+    """Longest time window before the request in which the history is hidden; its length is drawn."""
+    window_share: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of requests with such a window: what was done a minute ago must not be all that counts."""
 
 
-NOTHING = Hidden(0.0, 0.0, 0.0, 0.0)
+NOTHING = Hidden(id_share=0.0, age_share=0.0, window_hours=0.0, window_share=0.0)
+"""Nothing is hidden: how a network is asked."""
 
 
 def label_weights(

@@ -39,7 +39,7 @@ from bowerbird.training.ranker import (
     ranker_data,
     reported,
 )
-from bowerbird.training.ranker_batches import Hidden, RankerRows
+from bowerbird.training.ranker_batches import NOTHING, Hidden, RankerRows
 from bowerbird.training.ranker_examples import contexts, examples, predicted
 
 pytest.importorskip("torch")
@@ -49,10 +49,10 @@ SPACE = Space("item", "drawn", 4)
 QUICK = NeuralRankerSettings(
     token=16,
     dropout=0.0,
+    hidden=NOTHING,
     requests=16,
     loop=LoopSettings(epochs=6, learning_rate=5e-3, warmup_steps=20, patience=3, average=0.9),
 )
-SEEN = Hidden(0.0, 0.0, 0.0, 0.0)
 
 
 def world(requests: int = REQUESTS) -> tuple[Release, Events]:
@@ -106,7 +106,7 @@ def data() -> RankerData:
 
 @pytest.fixture(scope="module")
 def fitted(data: RankerData) -> FittedNetwork:
-    return fit_network(data.release, data.train, data.calibrate, data.actions, 7, QUICK, hidden=SEEN)
+    return fit_network(data.release, data.train, data.calibrate, data.actions, 7, QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -251,14 +251,15 @@ def test_a_stopped_training_goes_on_to_the_same_weights(data, tmp_path):
 def test_what_training_hides_is_hidden_and_decided_by_seed_and_step(data, fitted):
     rows = RankerRows(data.report, fitted.quantiles, fitted.actions, fitted.matrix, fitted.hashed)
     some = np.arange(20)
-    open_, shut = rows.batch(some), rows.batch(some, Hidden(1.0, 1.0, 10_000.0, 1.0), seed=1, step=2)
+    all_hidden = Hidden(id_share=1.0, age_share=1.0, window_hours=10_000.0, window_share=1.0)
+    open_, shut = rows.batch(some), rows.batch(some, all_hidden, seed=1, step=2)
     assert open_.keep_id.min() == 1
     assert shut.keep_id.max() == 0
     assert shut.lengths.sum() < open_.lengths.sum()
     fate = FEATURES.index("item_impressions_7d")
     assert (shut.bins[:, fate] == shut.bins.max()).all()
     assert (shut.bins[:, FEATURES.index("item_price")] == open_.bins[:, FEATURES.index("item_price")]).all()
-    again = rows.batch(some, Hidden(1.0, 1.0, 10_000.0, 1.0), seed=1, step=2)
+    again = rows.batch(some, all_hidden, seed=1, step=2)
     assert again.lengths.tolist() == shut.lengths.tolist()
 
 
