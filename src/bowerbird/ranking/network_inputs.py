@@ -27,6 +27,7 @@ __all__ = [
     "Quantiles",
     "age_buckets",
     "hashed_ids",
+    "item_matrix",
     "step_codes",
 ]
 
@@ -155,6 +156,11 @@ def step_codes(history: History) -> tuple[Int8[np.ndarray, "step"], Int32[np.nda
         return np.empty(0, np.int8), np.empty(0, np.int32)
     hours = ((history.at[-1] - history.at) / HOUR_US).astype(np.float32)
     return history.actions, age_buckets(hours)
+
+
+def item_matrix(items: Vectors | None, total: int) -> Float32[np.ndarray, "item dim"]:
+    """Item vectors as the network reads them: one number, 0, for each item of a catalogue without vectors."""
+    return np.zeros((total, 1), np.float32) if items is None else items.matrix
 
 
 def long_term_vector(context: Context, items: Vectors | None) -> Float32[np.ndarray, "dim"]:

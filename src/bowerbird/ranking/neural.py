@@ -17,9 +17,9 @@ from bowerbird.errors import NotReadyError
 from bowerbird.ranking.calibration import ActionCalibrations
 from bowerbird.ranking.card import RankerCard
 from bowerbird.ranking.features import FeatureMaker, ItemKnowledge, are_cold
-from bowerbird.ranking.lifelong import CompactItems
+from bowerbird.ranking.lifelong import CompactItems, NearestSteps
 from bowerbird.ranking.network import RankerNetwork
-from bowerbird.ranking.network_inputs import STEPS, hashed_ids, long_term_vector, step_codes
+from bowerbird.ranking.network_inputs import STEPS, hashed_ids, item_matrix, long_term_vector, step_codes
 from bowerbird.ranking.shared_history import EncodedHistory
 from bowerbird.records.history import History
 from bowerbird.records.item import Items
@@ -116,9 +116,11 @@ class NeuralScorer:
         """
         card = RankerCard.load(directory)
         network = RankerNetwork.load(directory / WEIGHTS_FILE)
-        vectors, wanted = items.vectors.get("item"), len(network.weights["item_project"])
-        if vectors is None or vectors.space.dim != wanted:
-            found = "none" if vectors is None else f"{vectors.space.dim} numbers"
+        found, wanted = (
+            item_matrix(items.vectors.get("item"), 0).shape[1],
+            len(network.weights["item_project"]),
+        )
+        if found != wanted:
             raise NotReadyError(
                 f"{directory}: the ranker reads item vectors of {wanted} numbers, found {found}; "
                 "run `bowerbird build ranker`"
@@ -144,8 +146,8 @@ class NeuralScorer:
             self._encoded(context),
             self._tokens[rows],
             features,
-            long_term_vector(context, self.items.vectors["item"]),
-            self._compact.nearest(context.history, rows, context.as_of),
+            long_term_vector(context, self.items.vectors.get("item")),
+            self._nearest(context, rows),
             np.zeros(len(rows), np.int32) if positions is None else positions,
         )
         return self.calibrations.probabilities(logits, are_cold(features))
@@ -159,10 +161,18 @@ class NeuralScorer:
         self.histories.put(context.user_row, history, encoded)
         return encoded
 
+    def _nearest(self, context: Context, rows: Int32[np.ndarray, "n"]) -> NearestSteps:
+        compact = self._compact
+        if compact is None:
+            return NearestSteps.none(len(rows))
+        return compact.nearest(context.history, rows, context.as_of)
+
     @cached_property
-    def _compact(self) -> CompactItems:
-        return CompactItems.of(self.items.vectors["item"])
+    def _compact(self) -> CompactItems | None:
+        vectors = self.items.vectors.get("item")
+        return None if vectors is None else CompactItems.of(vectors)
 
     @cached_property
     def _tokens(self) -> Float32[np.ndarray, "item token"]:
-        return self.network.item_tokens(self.items.vectors["item"].matrix, *hashed_items(self.items))
+        matrix = item_matrix(self.items.vectors.get("item"), len(self.items.items))
+        return self.network.item_tokens(matrix, *hashed_items(self.items))

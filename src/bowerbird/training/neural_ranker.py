@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from bowerbird.config import Settings
-from bowerbird.errors import NotReadyError
 from bowerbird.nn.dropout import MaskStream
 from bowerbird.nn.ranker import RankerModule, RankerSizes
 from bowerbird.pipeline.release import Release
@@ -24,7 +23,14 @@ from bowerbird.ranking.card import RankerKind
 from bowerbird.ranking.features import FEATURES
 from bowerbird.ranking.lifelong import NEAREST
 from bowerbird.ranking.network import POSITIONS, RankerNetwork
-from bowerbird.ranking.network_inputs import ACTION_ROWS, AGE_BUCKETS, BIN_ROWS, ID_ROWS, Quantiles
+from bowerbird.ranking.network_inputs import (
+    ACTION_ROWS,
+    AGE_BUCKETS,
+    BIN_ROWS,
+    ID_ROWS,
+    Quantiles,
+    item_matrix,
+)
 from bowerbird.ranking.neural import WEIGHTS_FILE, hashed_items
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.loop import LoopSettings, train
@@ -103,14 +109,10 @@ def fit_network(
         progress: shows the epochs.
 
     Raises:
-        NotReadyError: items have no vectors.
         InputError: the loss is not finite, or the checkpoint is of another run.
     """
     settings = settings or NeuralRankerSettings()
-    vectors = release.vectors.get("item")
-    if vectors is None:
-        raise NotReadyError("neural ranker: items have no vectors; import pictures or words, or use trees")
-    matrix = vectors.matrix
+    matrix = item_matrix(release.vectors.get("item"), len(release.items))
     hashed = hashed_items(release)  # pyright: ignore[reportArgumentType] - cached_property
     quantiles = Quantiles.fitted(train_on.features[:, :-1])
     rows = [

@@ -109,7 +109,7 @@ def train_ranker(
         release: what features read; no ranker needed.
         events: the log.
         seed: of the draw of requests and of the models.
-        choice: which kind; ``auto`` trains both where torch is installed and items have vectors, and keeps the one
+        choice: which kind; ``auto`` trains both where torch is installed, and keeps the one
             with the smaller loss on the second part.
         checkpoint: where the network's training keeps its state, and goes on from.
         progress: shows the making of examples and the epochs.
@@ -119,7 +119,7 @@ def train_ranker(
     """
     data = ranker_data(release, events, seed, progress)
     kinds: tuple[RankerKind, ...] = ("trees", "neural") if choice == "auto" else (choice,)
-    if choice == "auto" and ("item" not in release.vectors or importlib.util.find_spec("torch") is None):
+    if choice == "auto" and importlib.util.find_spec("torch") is None:
         kinds = ("trees",)
     fitted = [fitted_kind(kind, data, seed, checkpoint=checkpoint, progress=progress) for kind in kinds]
     losses = {one.kind: cross_fitted_loss(one, data) for one in fitted} if len(fitted) > 1 else {}
@@ -162,7 +162,7 @@ def fitted_kind(
     """One kind of model, trained.
 
     Raises:
-        NotReadyError: a network was asked for, and torch is not installed or items have no vectors.
+        NotReadyError: a network was asked for, and torch is not installed.
     """
     return _FITS[kind](data, seed, checkpoint, progress)
 

@@ -15,8 +15,9 @@ from bowerbird.pipeline.queries import QueryEncoder
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.understanding import person_context
 from bowerbird.randomness import generator
+from bowerbird.ranking.calibration import fitted_calibrations
 from bowerbird.ranking.card import RankerCard
-from bowerbird.ranking.features import FEATURES
+from bowerbird.ranking.features import FEATURES, are_cold
 from bowerbird.ranking.neural import NeuralScorer
 from bowerbird.records.event import Events
 from bowerbird.records.item import Items
@@ -158,7 +159,7 @@ def test_the_export_says_what_torch_says(data, fitted, scorer):
         scorer._tokens[shown.rows],
         scorer.features(context, shown.rows),
         context.user_vectors.matrix[0],
-        scorer._compact.nearest(context.history, shown.rows, shown.at),
+        scorer._nearest(context, shown.rows),
         shown.positions,
     )
     np.testing.assert_allclose(raw, torch_says[: len(raw)], atol=1e-5)
@@ -200,7 +201,7 @@ def test_saved_and_loaded_it_says_the_same_and_a_damaged_file_is_refused(trained
     narrow = replace(
         data.release, vectors={"item": Vectors.full(Space("item", "1", 2), np.ones((ITEMS, 2), np.float32))}
     )
-    with pytest.raises(NotReadyError, match=r"reads item vectors of 4 numbers, found 2 numbers"):
+    with pytest.raises(NotReadyError, match=r"reads item vectors of 4 numbers, found 2"):
         NeuralScorer.load(tmp_path, narrow)
     (tmp_path / "ranker.safetensors").write_bytes(b"x")
     with pytest.raises(StorageError, match="not a neural ranker"):
@@ -269,7 +270,17 @@ def test_auto_keeps_the_kind_with_the_smaller_loss(data, fitted):
     assert all(0.1 < loss < 0.7 for loss in losses.values())
 
 
-def test_without_item_vectors_a_network_is_refused(data):
-    bare = replace(data, release=replace(data.release, vectors={}))
-    with pytest.raises(NotReadyError, match="items have no vectors"):
-        fitted_kind("neural", bare, 7)
+def test_without_item_vectors_ids_and_features_are_read(data, tmp_path):
+    bare = replace(data.release, vectors={})
+    some = examples(bare, data.log, np.arange(40))
+    once = QUICK.model_copy(update={"loop": QUICK.loop.model_copy(update={"epochs": 1})})
+    fitted = fit_network(bare, some, some, data.actions, 7, once)
+    logits = fitted.logits(some)[:, [0]]
+    calibrations = fitted_calibrations(
+        ("hide",), logits, labels_of(some, ("hide",)), np.zeros(len(some), bool)
+    )
+    TrainedRanker(fitted, RankerCard("neural", calibrations, {})).save(tmp_path)
+    scorer = NeuralScorer.load(tmp_path, bare)
+    said = predicted(bare, scorer, data.log, np.arange(40))["hide"]
+    expected = calibrations.probabilities(logits, are_cold(some.features))["hide"]
+    np.testing.assert_allclose(said, expected, atol=1e-5)
