@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -11,6 +11,7 @@ from bowerbird.cli.options import JsonOption, SetOption, WorkspaceOption, opened
 
 if TYPE_CHECKING:
     from bowerbird.workspace.backfilling import BackfillLine
+    from bowerbird.workspace.engines import Engine
 
 
 def init(directory: Annotated[Path, typer.Argument(help="Directory to make.")]) -> None:
@@ -183,6 +184,9 @@ def encode(
         str | None, typer.Option(help="float or int8; what suits this processor if absent.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Workers side by side.")] = 2,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: every processor of a Ray cluster, to the same bytes.")
+    ] = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Pictures or texts as a parquet of vectors, for other tools; a killed run carries on.
@@ -191,8 +195,14 @@ def encode(
     """
     from bowerbird.cli.display import BarProgress, print_json
     from bowerbird.workspace.encode_files import encode_files
+    from bowerbird.workspace.engines import ENGINES
 
-    found = encode_files(files, to, encoder, precision, threads=threads, progress=BarProgress(quiet=as_json))
+    if engine not in ENGINES:
+        raise typer.BadParameter(f"found {engine!r}, expected {' or '.join(ENGINES)}", param_hint="--engine")
+    progress = BarProgress(quiet=as_json)
+    found = encode_files(
+        files, to, encoder, precision, threads=threads, engine=cast("Engine", engine), progress=progress
+    )
     if as_json:
         print_json(found)
         return

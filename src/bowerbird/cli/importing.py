@@ -99,6 +99,37 @@ def campaigns(files: Files = None, workspace: WorkspaceOption = None, as_json: J
     _import("campaigns", files, workspace, as_json)
 
 
+@app.command("taxonomy")
+def taxonomy(
+    tree: Annotated[
+        Path | None, typer.Argument(help="A table with path (a/b/c), perhaps aliases (word|word).")
+    ] = None,
+    edits: Annotated[
+        Path | None, typer.Option("--edits", help="A table with action (alias, rename, merge), path, to.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in a tree of categories, or edits to the one there is; the next build follows.
+
+    Example: bowerbird import taxonomy --edits merges.csv
+    """
+    from bowerbird.cli.display import print_json
+    from bowerbird.stores.lock import workspace_lock
+    from bowerbird.workspace.taxonomy import import_taxonomy
+
+    layout = opened(workspace).layout
+    with workspace_lock(layout, "import taxonomy"):
+        report = import_taxonomy(layout, tree, edits)
+    if as_json:
+        print_json(report)
+        return
+    typer.echo(f"taxonomy {report.version}: {report.nodes:,} nodes, {report.edits:,} edits in all")
+    typer.echo(f"{report.moved:,} items lead elsewhere than their category says; run `bowerbird build`")
+    if report.outside:
+        typer.echo(f"{report.outside:,} items have a category outside the tree; each is a node of its own")
+
+
 @app.command("dataset")
 def dataset(
     name: Annotated[str, typer.Argument(help="A public set, e.g. movielens; `list` shows all.")],

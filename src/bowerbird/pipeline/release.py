@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int32, Int64
 
 from bowerbird.content.eligibility import Eligibility
 from bowerbird.content.interests import ItemInterests
+from bowerbird.content.taxonomy_edits import UNEDITED, EditedTaxonomy
 from bowerbird.errors import NotFoundError, did_you_mean
 from bowerbird.pipeline.conditions import Facets
 from bowerbird.pipeline.person_memory import PersonMemory
@@ -70,6 +71,8 @@ class Release:
     logical_time: bool = False
     preferences: Preferences | None = None
     """What people said about their own interests; None where nobody can say anything."""
+    taxonomy: EditedTaxonomy = UNEDITED
+    """Where categories that were renamed or merged lead."""
     eligibility: Eligibility | None = None
     """What the policy lets each surface show; None before it was decided."""
     facets: Facets = field(default_factory=dict)
@@ -143,8 +146,9 @@ class Release:
     def under(self, interest: str) -> Bool[np.ndarray, "item"]:
         """Items under an interest: their category is the path or below it, or they are thought to be about it.
 
-        Nothing is under a path nobody knows.
+        Nothing is under a path nobody knows. One that was renamed or merged leads where its items are now.
         """
+        interest = self.taxonomy.current(interest) or interest
         mask = self._under.get(interest)
         if mask is None:
             paths = self.category_paths

@@ -33,6 +33,11 @@ class Layout:
         return self.root / "catalogue.lance"
 
     @property
+    def taxonomy(self) -> Path:
+        """The tree of categories people keep, with their edits; absent where items' categories are all there is."""
+        return self.root / "taxonomy.json"
+
+    @property
     def users(self) -> Path:
         """Users, a Lance dataset."""
         return self.root / "users.lance"

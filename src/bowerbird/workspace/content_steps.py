@@ -15,6 +15,7 @@ from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.stores.atomic import storage_errors
 from bowerbird.stores.vector_cache import VectorCache
+from bowerbird.workspace.engines import running_encoder
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -141,9 +142,8 @@ def _as_bytes(words: np.ndarray) -> np.ndarray:
 
 def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
     """Encode every picture not seen before."""
-    encoder = load_encoder(
-        bench.settings.content.image_encoder, bench.layout.cache, ENCODER_THREADS, isolated=True
-    )
+    content = bench.settings.content
+    encoder = running_encoder(content.image_encoder, bench.layout.cache, ENCODER_THREADS, content.engine)
     names = bench.items.column("image")
     cache = VectorCache(bench.layout, encoder.space)
     missing = cache.missing(sorted({name for name in names if name}))
@@ -222,7 +222,8 @@ def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
 def make_interests(bench: Workbench, version: str) -> SignalCard:
     """Interests of items: their category path, and their neighbours' for items without one."""
     vectors = bench.item_vectors("item_vector") if bench.has("item_vector") else None
-    interests = item_interests(bench.items.column("category"), vectors=vectors)
+    categories = bench.items.column("category")
+    interests = item_interests(categories, bench.taxonomy.tree(categories), vectors)
     card = bench.card(
         "item_interests",
         ("item", "label"),

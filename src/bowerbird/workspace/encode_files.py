@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bowerbird.content.encoder import ContentEncoder, chunks, load_encoder
+from bowerbird.content.encoder import ContentEncoder, chunks
 from bowerbird.content.instructions import int8_is_fast
 from bowerbird.datasets.images import IMAGE_ENDINGS, bytes_column
 from bowerbird.datasets.picture_source import name_column, picture_source
@@ -32,6 +32,7 @@ from bowerbird.stores.layout import Layout
 from bowerbird.stores.vector_cache import VectorCache
 from bowerbird.stores.vector_columns import column_of
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.workspace.engines import Engine, running_encoder
 
 __all__ = ["Encoded", "encode_files"]
 
@@ -70,6 +71,7 @@ def encode_files(
     precision: str | None = None,
     *,
     threads: int = 2,
+    engine: Engine = "local",
     progress: Progress = SILENT,
 ) -> Encoded:
     """Encode pictures or texts into a parquet file with id, vector, space.
@@ -79,7 +81,8 @@ def encode_files(
         to: the file to write.
         encoder: a plugin; the default of the modality when None.
         precision: ``int8`` or ``float`` of a built-in encoder; what suits this processor when None.
-        threads: workers side by side.
+        threads: workers side by side on this machine.
+        engine: ``local``, or ``ray``: on every processor of a Ray cluster, to the same bytes.
         progress: shows inputs.
 
     Raises:
@@ -101,7 +104,7 @@ def encode_files(
         name += f":{precision or ('int8' if int8_is_fast() else 'float')}"
     elif precision is not None:
         raise InputError(f"encode: encoder {name!r} has its precision in its name; leave out --precision")
-    running = load_encoder(name, work.cache, threads, isolated=True)
+    running = running_encoder(name, work.cache, threads, engine)
     if running.modality != modality:
         raise InputError(f"encode: {name!r} encodes {running.modality}s, the files hold {modality}s")
     found = _written(files, modality, to, work, running, progress)

@@ -77,6 +77,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
         lexical=_lexical(bench),
         duplicate_of=_duplicates(bench),
         interests=_interests(bench),
+        taxonomy=bench.taxonomy,
         eligibility=_eligibility(bench),
         facets=_facets(bench),
         queries=_queries(bench, vectors),

@@ -18,6 +18,7 @@ from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.layout import Layout
 from bowerbird.surfaces.declarations import declared
 from bowerbird.users.audiences import AudienceSettings
+from bowerbird.workspace.engines import Engine
 
 
 class ContentSettings(Settings):
@@ -30,6 +31,8 @@ class ContentSettings(Settings):
     item_space: Literal["auto", "fused", "unified"] = "auto"
     """Where items and queries live: look and words side by side, without training, or a tower trained on this
     catalogue, which needs torch and items with both a picture and words. ``auto`` trains from 500 such items on."""
+    engine: Engine = "local"
+    """Where pictures are encoded: ``local`` threads, or every processor of a ``ray`` cluster (``RAY_ADDRESS``, else one on this machine); the same bytes."""
     nsfw: Literal["auto", "on", "off"] = "auto"
     """Whether pictures are judged unsafe for work: ``auto`` where ``bowerbird[safety]`` is installed, 35 CPU-ms each."""
     picture_text: Literal["on", "off"] = "off"

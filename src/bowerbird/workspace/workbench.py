@@ -8,6 +8,7 @@ from typing import Literal
 
 import pyarrow.compute as pc
 
+from bowerbird.content.taxonomy_edits import EditedTaxonomy
 from bowerbird.records.event import Events
 from bowerbird.records.item import Items
 from bowerbird.records.signal import SignalCard, Space, Vectors
@@ -24,6 +25,7 @@ from bowerbird.stores.signals import LocalSignals
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.workspace.layers import LayeredModels, LayeredSignals
 from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.taxonomy import read_taxonomy
 
 
 class Workbench:
@@ -71,8 +73,13 @@ class Workbench:
 
     @cached_property
     def items(self) -> Items:
-        """The live catalogue."""
-        return self.catalogue.items()
+        """The live catalogue, categories where the taxonomy's edits lead them."""
+        return self.taxonomy.applied(self.catalogue.items())
+
+    @cached_property
+    def taxonomy(self) -> EditedTaxonomy:
+        """The tree people keep and its edits, read once: an edit that comes meanwhile is the next build's."""
+        return read_taxonomy(self.layout)
 
     @cached_property
     def events(self) -> Events:
@@ -132,12 +139,13 @@ class Workbench:
         events = self.log.fingerprint(self._as_of)
         if self._as_of is not None:
             events += f"@{self._as_of}"
+        catalogue = "+".join(one for one in (self.catalogue.fingerprint(), self.taxonomy.version) if one)
         lists = hashlib.blake2b(digest_size=8)
         for name, audience in sorted(self.settings.audiences.items()):
             if audience.seeds is not None and (self.layout.root / audience.seeds).is_file():
                 lists.update(name.encode() + (self.layout.root / audience.seeds).read_bytes())
         return {
-            "catalogue": self.catalogue.fingerprint(),
+            "catalogue": catalogue,
             "events": events,
             "audience lists": lists.hexdigest(),
         }

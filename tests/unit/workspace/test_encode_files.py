@@ -25,7 +25,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nine pictures of which two are equal, and a broken one; four to a block; decoded in this process."""
     monkeypatch.setattr(module, "BLOCK", 4)
     monkeypatch.setattr(
-        module, "load_encoder", lambda name, cache, threads, isolated: load_encoder(name, cache)
+        module, "running_encoder", lambda name, cache, threads, engine: load_encoder(name, cache)
     )
     folder = tmp_path / "photos"
     folder.mkdir()
