@@ -1,7 +1,8 @@
-"""Item interests, version 1: which categories an item is about.
+"""Item interests: which categories an item is about.
 
 An item with a category path is about that node and all above it, with score 1. An item without one asks the items
-that look and read like it: the score of a node is the share of its neighbours' similarity that falls under the node.
+that look and read like it. With items to learn from (``known``) the score of a node is the calibrated probability
+that the item is about it; without them it is the share of its neighbours' similarity that falls under the node.
 """
 
 from __future__ import annotations
@@ -16,12 +17,21 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import Field
 from scipy import sparse
 
-from bowerbird.arrays import group_offsets, normalise, top_k_rows
+from bowerbird.arrays import group_offsets, normalise
 from bowerbird.config import Settings
+from bowerbird.content.interest_ranking import (
+    AskedItems,
+    InterestRanker,
+    Neighbours,
+    Voters,
+    fitted_ranker,
+    node_features,
+)
 from bowerbird.content.taxonomy import Taxonomy
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Vectors
 
+_PROOFS = 3
 _BLOCK = 1024
 """Items without category compared at a time: bounds the similarity matrix in memory."""
 
@@ -32,7 +42,7 @@ class ItemInterestSettings(Settings):
     neighbours: int = Field(default=10, ge=1, le=1000)
     """Items with category that vote."""
     least_share: float = Field(default=0.3, ge=0.0, le=1.0)
-    """Share of the votes a node needs."""
+    """Share of the votes, or probability, a node needs."""
     sharpness: float = Field(default=4.0, gt=0)
     """Power of the similarity in a vote: larger trusts the nearest more."""
 
@@ -59,6 +69,9 @@ class ItemInterests:
     nodes: Int32[np.ndarray, "label"]
     scores: Float32[np.ndarray, "label"]
     inferred: Bool[np.ndarray, "label"]
+    evidence: Int32[np.ndarray, "label proof"] | None = None
+    """Rows of the items each inferred label rests on, nearest first; -1 for none."""
+    similarity: Float32[np.ndarray, "label proof"] | None = None
 
     def __post_init__(self) -> None:
         n = self.rows.shape[0]
@@ -117,8 +130,12 @@ class ItemInterests:
         order = sorted(own, key=lambda at: (-int(depths[self.nodes[at]]), -float(self.scores[at])))
         return tuple((self.taxonomy.paths[self.nodes[at]], float(self.scores[at])) for at in order)
 
-    def to_table(self) -> pa.Table:
-        """The labels as an Arrow table ``item_row, path, score, inferred``; the taxonomy travels in its metadata."""
+    def to_table(self, ids: Sequence[str] | None = None) -> pa.Table:
+        """The labels as an Arrow table ``item_row, path, score, inferred``; the taxonomy travels in its metadata.
+
+        Args:
+            ids: names of the items; with them also ``evidence``, the items a label rests on, and ``similarity``.
+        """
         table = pa.table(
             {
                 "item_row": self.rows,
@@ -127,6 +144,12 @@ class ItemInterests:
                 "inferred": pa.array(self.inferred),
             }
         )
+        if ids is not None and self.evidence is not None and self.similarity is not None:
+            kept = self.evidence >= 0
+            proofs = [[ids[row] for row in line[own]] for line, own in zip(self.evidence, kept, strict=True)]
+            near = [line[own].tolist() for line, own in zip(self.similarity, kept, strict=True)]
+            table = table.append_column("evidence", pa.array(proofs, pa.list_(pa.string())))
+            table = table.append_column("similarity", pa.array(near, pa.list_(pa.float32())))
         return table.replace_schema_metadata(
             {"taxonomy": "\n".join(self.taxonomy.paths), "items": str(self.items)}
         )
@@ -159,6 +182,8 @@ def item_interests(
     taxonomy: Taxonomy | None = None,
     vectors: Vectors | None = None,
     settings: ItemInterestSettings | None = None,
+    words: NodeWords | None = None,
+    known: AskedItems | None = None,
 ) -> ItemInterests:
     """The interest labels of a catalogue.
 
@@ -167,6 +192,8 @@ def item_interests(
         taxonomy: the tree to use; made of the categories when absent.
         vectors: item vectors for items without category; without them these items stay without label.
         settings: the defaults when absent.
+        words: vectors of items' words and of nodes' names, so that a node no neighbour has comes into question.
+        known: items with a category, asked as if they had none: what probabilities are learnt from.
 
     Returns:
         Labels; :attr:`ItemInterests.coverage` tells how many items have one.
@@ -174,7 +201,7 @@ def item_interests(
     Raises:
         InputError: vectors and categories are not of the same catalogue.
 
-    Cost: O(unlabelled * labelled * dim) for the vote, in blocks.
+    Cost: O(unlabelled * (labelled * dim + nodes)) for the vote, in blocks.
     """
     taxonomy = Taxonomy.from_paths(categories) if taxonomy is None else taxonomy
     settings = ItemInterestSettings() if settings is None else settings
@@ -183,21 +210,51 @@ def item_interests(
             f"item interests: {len(vectors)} vectors for {len(categories)} items; encode the catalogue again"
         )
     leaves = taxonomy.rows(categories)
-    chains = _chains(taxonomy)
-    own = sparse.csr_array(chains[np.where(leaves >= 0, leaves, len(taxonomy))])
-    voted = _voted(own, leaves >= 0, vectors, settings)
-    labels = sparse.coo_array(own if voted is None else own + voted)
-    rows, nodes = labels.coords
+    own = sparse.csr_array(_chains(taxonomy)[np.where(leaves >= 0, leaves, len(taxonomy))])
+    parts = [_Labels.certain(own)]
+    if vectors is not None and len(taxonomy):
+        parts += _inferred(own, leaves >= 0, vectors, settings, taxonomy, words, known)
+    rows, nodes, scores, proofs, near = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("rows", "nodes", "scores", "proofs", "near")
+    )
     order = np.lexsort((nodes, rows))
-    rows = rows[order].astype(np.int32)
     return ItemInterests(
         taxonomy,
         len(categories),
-        rows,
-        nodes[order].astype(np.int32),
-        np.minimum(labels.data[order], 1).astype(np.float32),
-        leaves[rows] < 0,
+        rows[order],
+        nodes[order],
+        scores[order],
+        leaves[rows[order]] < 0,
+        proofs[order],
+        near[order],
     )
+
+
+@dataclass(frozen=True)
+class NodeWords:
+    """What words say: vectors of items' words, a row each, and of the nodes' names, a row each."""
+
+    items: Vectors
+    nodes: Vectors
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Labels of some items, with the items each rests on."""
+
+    rows: Int32[np.ndarray, "label"]
+    nodes: Int32[np.ndarray, "label"]
+    scores: Float32[np.ndarray, "label"]
+    proofs: Int32[np.ndarray, "label proof"]
+    near: Float32[np.ndarray, "label proof"]
+
+    @staticmethod
+    def certain(own: sparse.csr_array) -> _Labels:
+        """What items' own categories say."""
+        rows, nodes = (one.astype(np.int32) for one in own.nonzero())
+        none = np.full((len(rows), _PROOFS), -1, dtype=np.int32)
+        return _Labels(rows, nodes, np.ones(len(rows), np.float32), none, np.zeros(none.shape, np.float32))
 
 
 def _chains(taxonomy: Taxonomy) -> sparse.csr_array:
@@ -212,38 +269,93 @@ def _chains(taxonomy: Taxonomy) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(rows), np.float32), places), shape=shape)
 
 
-def _voted(
+def _inferred(
     own: sparse.csr_array,
     labelled: Bool[np.ndarray, "item"],
-    vectors: Vectors | None,
+    vectors: Vectors,
     settings: ItemInterestSettings,
-) -> sparse.csr_array | None:
-    """Shares of the neighbours' votes per node, for items without category; None where nobody can vote."""
-    if vectors is None:
-        return None
-    voters = np.flatnonzero(labelled & vectors.present)
-    asking = np.flatnonzero(~labelled & vectors.present)
-    if voters.size == 0 or asking.size == 0:
-        return None
-    known = normalise(vectors.matrix[voters])
-    k = min(settings.neighbours, voters.size)
-    shares = []
+    taxonomy: Taxonomy,
+    words: NodeWords | None,
+    known: AskedItems | None,
+) -> list[_Labels]:
+    """Labels of items without category, in blocks; none where nobody can vote."""
+    rows, asking = np.flatnonzero(labelled & vectors.present), np.flatnonzero(~labelled & vectors.present)
+    if rows.size == 0 or asking.size == 0:
+        return []
+    chains = sparse.csr_array(own[rows])
+    frequency = np.asarray(chains.sum(axis=0), dtype=np.float64).ravel() / rows.size
+    voters = Voters(
+        rows, normalise(vectors.matrix[rows]), chains, words.nodes if words is not None else None, frequency
+    )
+    ranker = _learnt(own, voters, known, settings) if known is not None and len(known.rows) else None
+    found = []
     for start in range(0, asking.size, _BLOCK):
         block = asking[start : start + _BLOCK]
-        similarity = normalise(vectors.matrix[block]) @ known.T
-        nearest = top_k_rows(similarity, k)
-        weight = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 0) ** np.float32(
-            settings.sharpness
+        texts = words.items.take(block) if words is not None else None
+        asked = AskedItems(block, vectors.take(block), texts)
+        neighbours = Neighbours.of(asked, voters, settings.neighbours, settings.sharpness)
+        shares = neighbours.shares(chains)
+        scores = shares if ranker is None else _ranked(asked, voters, shares, ranker, taxonomy)
+        places, nodes = np.nonzero(scores >= max(settings.least_share, 1e-6))
+        proofs, near = _proofs(places, nodes, neighbours, voters)
+        found.append(
+            _Labels(
+                block[places].astype(np.int32),
+                nodes.astype(np.int32),
+                np.minimum(scores[places, nodes], 1).astype(np.float32),
+                proofs,
+                near,
+            )
         )
-        total = weight.sum(axis=1, keepdims=True)
-        weight = weight / np.where(total > 0, total, 1)
-        bounds = np.arange(0, block.size * k + 1, k)
-        votes = sparse.csr_array(
-            (weight.ravel(), voters[nearest].ravel(), bounds), shape=(block.size, labelled.shape[0])
-        )
-        shares.append(votes @ own)
-    share = sparse.csr_array(sparse.vstack(shares))
-    share.data[share.data < settings.least_share] = 0
-    share.eliminate_zeros()
-    places = (np.ones(asking.size, np.float32), (asking, np.arange(asking.size)))
-    return sparse.csr_array(places, shape=(labelled.shape[0], asking.size)) @ share
+    return found
+
+
+def _learnt(
+    own: sparse.csr_array, voters: Voters, known: AskedItems, settings: ItemInterestSettings
+) -> InterestRanker:
+    """The ranker of items whose category is known, asked as if it were not."""
+    neighbours = Neighbours.of(known, voters, settings.neighbours, settings.sharpness)
+    places, nodes, features = node_features(known, voters, neighbours.shares(voters.chains))
+    true = np.asarray(own[known.rows].toarray()[places, nodes] > 0)
+    return fitted_ranker(features, true)
+
+
+def _ranked(
+    asked: AskedItems,
+    voters: Voters,
+    shares: Float32[np.ndarray, "asked node"],
+    ranker: InterestRanker,
+    taxonomy: Taxonomy,
+) -> Float32[np.ndarray, "asked node"]:
+    """Probabilities of candidates, 0 for others; a parent is at least as likely as its child."""
+    places, nodes, features = node_features(asked, voters, shares)
+    scores = np.zeros_like(shares)
+    scores[places, nodes] = ranker.probabilities(features)
+    for node in range(len(taxonomy) - 1, -1, -1):  # children come after their parents
+        parent = int(taxonomy.parents[node])
+        if parent >= 0:
+            np.maximum(scores[:, parent], scores[:, node], out=scores[:, parent])
+    return scores
+
+
+def _proofs(
+    places: Int64[np.ndarray, "label"],
+    nodes: Int64[np.ndarray, "label"],
+    neighbours: Neighbours,
+    voters: Voters,
+) -> tuple[Int32[np.ndarray, "label proof"], Float32[np.ndarray, "label proof"]]:
+    """The nearest voters under each label's node."""
+    width = int(voters.chains.shape[1])
+    voted, about = (one.astype(np.int64) for one in voters.chains.nonzero())
+    theirs, asked = np.sort(voted * width + about), neighbours.voters[places] * width + nodes[:, None]
+    at = np.minimum(np.searchsorted(theirs, asked), max(theirs.size - 1, 0))
+    under = (theirs[at] == asked) & (neighbours.weights[places] > 0)
+    first = np.argsort(~under, axis=1, kind="stable")[:, :_PROOFS]
+    kept = np.take_along_axis(under, first, axis=1)
+    proofs = np.full((len(places), _PROOFS), -1, dtype=np.int32)
+    near = np.zeros((len(places), _PROOFS), dtype=np.float32)
+    found = voters.rows[np.take_along_axis(neighbours.voters[places], first, axis=1)]
+    proofs[:, : first.shape[1]] = np.where(kept, found, -1)
+    likeness = np.take_along_axis(neighbours.similarity[places], first, axis=1)
+    near[:, : first.shape[1]] = np.where(kept, likeness, np.float32(0))
+    return proofs, near

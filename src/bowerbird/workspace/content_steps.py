@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bowerbird.content.encoder import ContentEncoder, load_encoder
-from bowerbird.content.interests import item_interests
 from bowerbird.content.precision import PrecisionCheck
 from bowerbird.errors import NotReadyError
 from bowerbird.records.signal import SignalCard, Space, Vectors
@@ -55,13 +54,6 @@ def live_encoder(bench: Workbench, signal: str) -> ContentEncoder:
     return load_encoder(card.producer, bench.layout.cache)
 
 
-def reading_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
-    """Steps that read signals off the vectors, in order."""
-    return [
-        Step("item_interests", ("catalogue", "item_vector"), 1, "", make_interests, lacks_categories),
-    ]
-
-
 def lacks_pictures(bench: Workbench) -> str | None:
     """Why pictures cannot be read here; None when they can."""
     return None if any(bench.items.column("image")) else "no item has a picture"
@@ -70,11 +62,6 @@ def lacks_pictures(bench: Workbench) -> str | None:
 def lacks_words(bench: Workbench) -> str | None:
     """Why words cannot be read here; None when they can."""
     return None if any(item_words(bench)) else "no item has words"
-
-
-def lacks_categories(bench: Workbench) -> str | None:
-    """A category path is needed on some items."""
-    return None if any(bench.items.column("category")) else "no item has a category"
 
 
 def item_words(bench: Workbench) -> list[str]:
@@ -216,22 +203,4 @@ def make_text_vectors(bench: Workbench, version: str) -> SignalCard:
         note=f"{new:,} encoded",
     )
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
-    return card
-
-
-def make_interests(bench: Workbench, version: str) -> SignalCard:
-    """Interests of items: their category path, and their neighbours' for items without one."""
-    vectors = bench.item_vectors("item_vector") if bench.has("item_vector") else None
-    categories = bench.items.column("category")
-    interests = item_interests(categories, bench.taxonomy.tree(categories), vectors)
-    card = bench.card(
-        "item_interests",
-        ("item", "label"),
-        version,
-        "category tree",
-        counted=(round(interests.coverage * len(bench.items)), len(bench.items)),
-        inputs=("catalogue", "item_vector"),
-        note=f"{len(interests.taxonomy)} interests",
-    )
-    bench.signals.put_table(card, interests.to_table())
     return card

@@ -203,7 +203,7 @@ def _forget_read(bench: Workbench, picture: str, removed: dict[str, int]) -> lis
     text = {PictureText.from_json(one).text for one in read.get([picture]).values()}
     removed["words in pictures"] = read.forget([picture])
     read.close()
-    return [hashlib.blake2b(one.encode(), digest_size=16).hexdigest() for one in text if one]
+    return [text_key(one) for one in text if one]
 
 
 def _forget_vectors(path: Path, names: list[str]) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bowerbird.workspace.attribute_steps import attribute_steps
 from bowerbird.workspace.audience_steps import audience_steps
-from bowerbird.workspace.content_steps import encoding_steps, reading_steps
+from bowerbird.workspace.content_steps import encoding_steps
+from bowerbird.workspace.interest_steps import interest_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
 from bowerbird.workspace.picture_steps import picture_steps
@@ -25,7 +26,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *text_steps(settings),
             *space_steps(settings),
             *picture_steps(settings),
-            *reading_steps(settings),
+            *interest_steps(settings),
             *attribute_steps(settings),
             *quality_steps(settings),
             *safety_steps(settings),
