@@ -74,12 +74,20 @@ async function person(id) {
     feed];
 }
 
+/** A colour, shown as itself. */
+function swatch(colour) {
+  const box = make("span", { class: "swatch", title: colour });
+  box.style.background = colour;
+  return box;
+}
+
 /** What one signal says of the item: values with how sure they are, and pictures of what they rest on. */
 function signalPanel(signal) {
   const head = make("div", { class: "row between" }, make("strong", {}, signal.name.replaceAll("_", " ")),
     make("span", { class: "quiet" }, `${signal.producer} · version ${signal.version.slice(0, 12)}`));
   const facts = signal.facts.map((fact) => {
-    const details = Object.entries(fact.details).map(([name, value]) => chip(`${name} ${value}`));
+    const details = Object.entries(fact.details).filter(([, value]) => value !== "no").map(([name, value]) =>
+      name === "hex" ? swatch(value) : chip(value === "yes" ? name : `${name} ${value}`));
     const near = fact.evidence.map((other) => make("span", { class: "near" }, thumb(other, true), other.similarity === null ? null : make("span", {}, other.similarity.toFixed(2))));
     return make("div", { class: "fact" },
       make("div", { class: "row" }, fact.name ? make("span", { class: "quiet said" }, fact.name) : null, make("span", { class: fact.abstained ? "abstained" : "" }, fact.value),
