@@ -38,12 +38,19 @@ class Page:
     path: Path
     parts: Sequence[Part]
 
-    def run(self, only: str, *, render: bool) -> None:
-        """Measure the wanted parts, unless only rendering is asked for, and write the page."""
+    def run(self, only: str, *, render: bool, missing: bool = False) -> None:
+        """Measure the wanted parts, unless only rendering is asked for, and write the page.
+
+        Args:
+            only: names of parts by comma; all when empty.
+            render: measure nothing.
+            missing: leave out parts that have a result.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
         wanted = {name for name in only.split(",") if name}
         for part in self.parts:
-            if not render and (not wanted or part.name in wanted):
+            done = missing and (self.out / f"{part.name}.json").exists()
+            if not render and not done and (not wanted or part.name in wanted):
                 self._measure(part)
         self._write()
 

@@ -4,6 +4,7 @@ Example::
 
     make numbers-users                                          # everything; hours on two cores
     python benchmarks/measure_users.py --only beauty,retail     # some parts again
+    python benchmarks/measure_users.py --missing                # go on where it was stopped
     python benchmarks/measure_users.py --render                 # only write the page from numbers/users/
 
 Each part is one ``bowerbird bench`` command in a process of its own. Parts on public data sets need them in
@@ -31,7 +32,8 @@ BEAUTY = ("--events", "{data}/amazon2014_seq/beauty_sequences.parquet")
 
 
 def _next_item(*arguments: str, models: str, seeds: int) -> tuple[str, ...]:
-    return ("next-item", "--models", models, "--seeds", str(seeds), *arguments)
+    kept = ("--checkpoints", "{out}/checkpoints")
+    return ("next-item", "--models", models, "--seeds", str(seeds), *kept, *arguments)
 
 
 PARTS = (
@@ -60,7 +62,7 @@ PARTS = (
     Part(
         "ml-1m",
         "MovieLens-1M (99.4 % copy), next item: leave-one-out, full ranking, seen out, train only",
-        _next_item("--events", "{data}/ml_1m/sequences.parquet", models=f"ours,{NEIGHBOURS}", seeds=2),
+        _next_item("--events", "{data}/ml_1m/sequences.parquet", models=f"ours,{NEIGHBOURS}", seeds=1),
         NEXT_ITEM,
     ),
     Part(
@@ -70,6 +72,15 @@ PARTS = (
             "--protocol", "time", "--events", "{out}/retail.parquet", models=f"ours,{NEIGHBOURS}", seeds=5
         ),
         NEXT_ITEM,
+    ),
+    Part(
+        "pinterest20",
+        "Pinterest-20, random tenth of the given rows held out, full ranking",
+        (
+            *("collaborative", "--events", "{data}/pinterest20/interactions.parquet", "--holdout", "0.1"),
+            *("--models", "blend,ease,gfcf,ials,itemknn,pop", "--seeds", "3"),
+        ),
+        ("recall@20", "ndcg@20"),
     ),
     Part(
         "retail-probe",
@@ -88,12 +99,15 @@ PARTS = (
 
 def main(
     only: Annotated[str, typer.Option(help="Parts by comma; all when empty.")] = "",
+    missing: Annotated[bool, typer.Option("--missing", help="Leave out parts that have a result.")] = False,
     render: Annotated[bool, typer.Option("--render", help="Measure nothing, only write the page.")] = False,
 ) -> None:
     """Measure the numbers about people."""
     if not render and (not only or "retail" in only):  # any part of that shop
         _retail_events(data_folder() / "online_retail" / "transactions.parquet")
-    Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(only, render=render)
+    Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(
+        only, render=render, missing=missing
+    )
 
 
 def _retail_events(transactions: Path) -> None:
