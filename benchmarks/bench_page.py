@@ -70,11 +70,15 @@ class Page:
         )
 
     def _write(self) -> None:
-        """Put every kept result between the page's markers."""
+        """Put every kept result between the page's markers; a part without one keeps its section of the page."""
         begin = f"<!-- numbers: begin (make {self.target}) -->"
-        sections = [_section(part, self.out / f"{part.name}.json") for part in self.parts]
         before, _, rest = self.path.read_text(encoding="utf-8").partition(begin)
-        _, _, after = rest.partition(END)
+        old, _, after = rest.partition(END)
+        written = {f"## {one.splitlines()[0]}": f"## {one.strip()}" for one in old.split("\n## ")[1:]}
+        sections = [
+            _section(part, self.out / f"{part.name}.json") or written.get(f"## {part.title}", "")
+            for part in self.parts
+        ]
         body = "\n\n".join(section for section in sections if section)
         self.path.write_text(f"{before}{begin}\n\n{body}\n\n{END}{after}", encoding="utf-8")
         typer.echo(f"wrote {self.path}")

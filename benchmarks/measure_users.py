@@ -66,6 +66,12 @@ PARTS = (
         NEXT_ITEM,
     ),
     Part(
+        "ml-1m-whole",
+        "The same without the 5,528 last rows that stand behind a missing one: every target follows its history",
+        _next_item("--events", "{out}/ml-1m-whole.parquet", models=f"ours,{NEIGHBOURS}", seeds=1),
+        NEXT_ITEM,
+    ),
+    Part(
         "retail",
         "Online Retail, next item: global time split, both target rules, seen kept, train only",
         _next_item(
@@ -105,9 +111,21 @@ def main(
     """Measure the numbers about people."""
     if not render and (not only or "retail" in only):  # any part of that shop
         _retail_events(data_folder() / "online_retail" / "transactions.parquet")
+    if not render and (not only or "ml-1m-whole" in only):
+        _without_gaps(data_folder() / "ml_1m" / "sequences.parquet")
     Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(
         only, render=render, missing=missing
     )
+
+
+def _without_gaps(sequences: Path) -> None:
+    """The copy of MovieLens-1M without rows whose predecessor is missing in it."""
+    if not sequences.exists():
+        return
+    table = pq.read_table(sequences)
+    OUT.mkdir(parents=True, exist_ok=True)
+    kept = table.filter(pc.invert(table["one_item_missing_before"])).drop_columns("one_item_missing_before")
+    pq.write_table(kept, OUT / "ml-1m-whole.parquet")
 
 
 def _retail_events(transactions: Path) -> None:

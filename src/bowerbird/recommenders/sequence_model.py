@@ -39,7 +39,7 @@ EPOCHS: dict[Effort, int] = {"quick": 12, "standard": 40, "thorough": 80}
 MOST_TARGETS: dict[Effort, int] = {"quick": 8_000_000, "standard": 32_000_000, "thorough": 96_000_000}
 """Targets learnt from in all epochs together; large data gets fewer epochs."""
 UPDATES = 5_120
-"""Batches are made so large that a standard training has about this many, whatever the size of the data."""
+"""Batches are made so large that a standard training has about this many; large data has more."""
 SHORT, LONG = 50, 200
 LEAST_TARGETS = 2_000
 """Fewer events to learn from than this say less to an encoder than to a count of neighbours."""
@@ -274,7 +274,7 @@ def _epochs(targets: int, effort: Effort) -> int:
 
 
 def _tokens(targets: int, length: int) -> int:
-    """The power of 2 that makes about :data:`UPDATES` batches of all targets together."""
+    """The power of 2, up to 4,096, that makes about :data:`UPDATES` batches of all targets together."""
     return max(int(min(4096, max(256, 2 ** round(np.log2(max(1.0, targets / UPDATES)))))), length)
 
 
