@@ -77,10 +77,10 @@ def rung(length: int, longest: int) -> int:
 
     Example:
         >>> [rung(length, longest=200) for length in (1, 8, 9, 17, 100, 200)]
-        [8, 8, 10, 20, 112, 200]
+        [1, 8, 10, 20, 112, 200]
     """
     step = max(8, 1 << (length - 1).bit_length()) // 8
-    return min(max(8, -(-length // step) * step), max(longest, length))
+    return min(-(-length // step) * step, max(longest, length))
 
 
 def token_batches(
@@ -96,8 +96,8 @@ def token_batches(
         random: mixes sequences of one length and the order of batches; sorted by length when None.
 
     Example:
-        >>> [batch.tolist() for batch in token_batches(np.array([5, 1, 2, 1]), tokens=10)]
-        [[0, 2], [1, 3]]
+        >>> [batch.tolist() for batch in token_batches(np.array([5, 1, 2, 1]), tokens=5)]
+        [[0], [2, 1], [3]]
     """
     noise = np.zeros(lengths.size) if random is None else random.random(lengths.size) * 0.99
     order = np.argsort(-lengths - noise, kind="stable").astype(np.int64)
