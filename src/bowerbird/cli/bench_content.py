@@ -61,6 +61,9 @@ def image_text(
     ] = None,
     seeds: Seeds = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each training.")] = None,
+    tune: Annotated[
+        bool, typer.Option(help="Let the last layers of the encoders learn too: ten times as long.")
+    ] = True,
     json: Json = None,
 ) -> None:
     """Texts find pictures and pictures find texts; several sets are also trained together."""
@@ -72,7 +75,7 @@ def image_text(
             f"{len(captions)} for {len(images)} --images; expected one each", param_hint="--captions"
         )
     sets = list(zip(images, captions, strict=True))
-    show(run_image_text(sets, seeds, fit=fit, epochs=epochs, progress=BarProgress()), json)
+    show(run_image_text(sets, seeds, fit=fit, epochs=epochs, tune=tune, progress=BarProgress()), json)
 
 
 @app.command(

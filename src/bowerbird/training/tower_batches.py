@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,10 @@ from bowerbird.arrays import group_offsets
 from bowerbird.content.item_parts import ItemParts, WordVocabulary
 from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.nn.item_tower import ItemTower, Modality, WordBags
+from bowerbird.training.tuning import LiveInput
+
+Batch = tuple[dict[str, Tensor], WordBags | None, Tensor]
+"""Blocks, bags and presence, as :meth:`ItemTower.forward` takes them."""
 
 _LEAST_SPREAD = 1e-3
 """Floor of a column's deviation, as a share of the mean deviation: constant columns are noise otherwise."""
@@ -42,6 +46,11 @@ class Standard:
         mean, scale = self._of[group]
         return (values - mean) / scale
 
+    def live(self, group: str, values: Tensor) -> Tensor:
+        """Standardised rows that keep their gradient."""
+        mean, scale = (torch.from_numpy(part.astype(np.float32)) for part in self._of[group])
+        return (values - mean) / scale
+
     def folded(
         self, group: str, weight: Float32[np.ndarray, "width dim"]
     ) -> tuple[Float32[np.ndarray, "width dim"], Float32[np.ndarray, "dim"]]:
@@ -58,24 +67,37 @@ class TowerData:
         parts: the modalities.
         inputs: those the tower reads, in order.
         standard: how their columns are scaled.
+        live: modalities whose vectors are made anew for each batch.
     """
 
-    def __init__(self, parts: ItemParts, inputs: Sequence[TowerInput], standard: Standard) -> None:
+    def __init__(
+        self,
+        parts: ItemParts,
+        inputs: Sequence[TowerInput],
+        standard: Standard,
+        live: Mapping[str, LiveInput] | None = None,
+    ) -> None:
         names = [one.name for one in inputs]
+        self._standard = standard
+        self._live = {
+            one.name: (one.group, live[one.name])
+            for one in inputs
+            if live and one.name in live and one.name in parts.blocks
+        }
         self._blocks = {
             one.name: torch.from_numpy(
                 standard.applied(one.group, parts.blocks[one.name].values).astype(np.float32)
             )
             for one in inputs
-            if one.name in parts.blocks
+            if one.name in parts.blocks and one.name not in self._live
         }
         self.present = torch.from_numpy(parts.present([*names, "words"]))
         self._words = parts.words
 
     def batch(
         self, rows: Int64[np.ndarray, "n"], word_dropout: float = 0.0, draw: np.random.Generator | None = None
-    ) -> tuple[dict[str, Tensor], WordBags | None, Tensor]:
-        """Blocks, bags and presence of some rows, as :meth:`ItemTower.forward` takes them.
+    ) -> Batch:
+        """Blocks, bags and presence of some rows.
 
         Args:
             rows: which.
@@ -95,6 +117,8 @@ class TowerData:
                 torch.from_numpy(weights),
             )
         blocks = {name: values[chosen] for name, values in self._blocks.items()}
+        for name, (group, live) in self._live.items():
+            blocks[name] = self._standard.live(group, live.vectors(rows))
         return blocks, bags, self.present[chosen]
 
 
@@ -135,14 +159,20 @@ class SidesOfItems:
         seen: a row per item.
         said: a row per text.
         texts: which texts belong to which item.
+        live: modalities whose vectors are made anew for each batch.
     """
 
     def __init__(
-        self, inputs: Sequence[TowerInput], seen: ItemParts, said: ItemParts, texts: TextsOfItems
+        self,
+        inputs: Sequence[TowerInput],
+        seen: ItemParts,
+        said: ItemParts,
+        texts: TextsOfItems,
+        live: Mapping[str, LiveInput] | None = None,
     ) -> None:
         self.standard = Standard(inputs, (seen, said))
-        self.seen = TowerData(seen, inputs, self.standard)
-        self.said = TowerData(said, inputs, self.standard)
+        self.seen = TowerData(seen, inputs, self.standard, live)
+        self.said = TowerData(said, inputs, self.standard, live)
         self._spoken = texts.counts > 0
         self._seen_key, self._said_key = _row_keys(seen), _row_keys(said)
 
@@ -163,7 +193,7 @@ class SidesOfItems:
         word_dropout: float,
         draw: np.random.Generator,
         drop: float = 0.0,
-    ) -> tuple[dict[str, Tensor], WordBags | None, Tensor]:
+    ) -> Batch:
         """Whole items: the modalities of both sides.
 
         Args:
@@ -173,13 +203,23 @@ class SidesOfItems:
             draw: decides what is left out.
             drop: chance of each modality to be left out; one of an item always stays.
         """
-        seen, _, shown = self.seen.batch(rows)
-        said, bags, spoken = self.said.batch(texts, word_dropout, draw)
-        present = shown | (spoken & torch.from_numpy(self._spoken[rows])[:, None])
+        both = self.together(rows, self.seen.batch(rows), self.said.batch(texts, word_dropout, draw))
+        present = both[2]
         if drop > 0:
             lots = torch.from_numpy(draw.random(tuple(present.shape))) * present
             present = present & ((lots > drop) | (lots == lots.max(dim=1, keepdim=True).values))
-        return {**seen, **said}, bags, present
+        return both[0], both[1], present
+
+    def together(self, rows: Int64[np.ndarray, "n"], seen: Batch, said: Batch) -> Batch:
+        """Whole items from batches of their sides, of which they are the first."""
+        count = len(rows)
+        blocks = {name: values[:count] for side in (seen, said) for name, values in side[0].items()}
+        spoken = said[2][:count] & torch.from_numpy(self._spoken[rows])[:, None]
+        bags = said[1]
+        if bags is not None and len(bags.offsets) > count + 1:
+            end = int(bags.offsets[count])
+            bags = WordBags(bags.rows[:end], bags.offsets[: count + 1], bags.weights[:end])
+        return blocks, bags, seen[2][:count] | spoken
 
 
 def _row_keys(parts: ItemParts) -> Int64[np.ndarray, "row"]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,11 +33,12 @@ from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.contrastive import info_nce
 from bowerbird.training.tower_batches import SidesOfItems, TextsOfItems, exported, new_tower
 from bowerbird.training.tower_checkpoint import Checkpoint
+from bowerbird.training.tower_optimiser import LearntScale, scheduled, tower_optimiser
+from bowerbird.training.tuning import LiveInput
 
 WIDTHS = (32, 64, 128)
 """Prefixes of the vector that are trained to stand alone, one of them in each step, beside the whole."""
 LEAST_PAIRS = 64
-_WARM_UP = 0.1
 _JOINT_PART = 2
 """The whole item is trained on this part of each batch: it is the easier task."""
 _JOINT_WEIGHT = 0.25
@@ -56,6 +57,8 @@ class UnifiedSettings(Settings):
     """Items in a step; all of a batch are each other's negatives."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of a warm-up and cosine schedule."""
+    tuned_rate: float = Field(default=3e-4, gt=0)
+    """Peak for the layers of encoders that learn too."""
     weight_decay: float = Field(default=0.05, ge=0)
     """Decay of matrices."""
     dropout: float = Field(default=0.4, ge=0, lt=1)
@@ -114,6 +117,7 @@ def train_unified(
     seed: int = 0,
     *,
     toward: Vectors | None = None,
+    live: Mapping[str, LiveInput] | None = None,
     checkpoint: Path | None = None,
     progress: Progress = SILENT,
 ) -> TrainedTower:
@@ -127,6 +131,8 @@ def train_unified(
         seed: of initial weights, batches and dropout.
         toward: vectors of an older tower, a row per item: the new tower learns to stay comparable with them
             (measure it, see :func:`bowerbird.content.alignment.agreement`).
+        live: modalities whose last layers learn with the tower, by name, row by row as in ``pairs``; when it returns,
+            they hold the weights that go with the tower, and their vectors stand in for the blocks of that name.
         checkpoint: where to keep the state after each epoch; None keeps nothing.
         progress: shows epochs.
 
@@ -134,7 +140,7 @@ def train_unified(
         NotReadyError: fewer than 64 items have both sides or a neighbour.
         InputError: the two sides do not fit each other.
     """
-    training = _Training(pairs, settings or UnifiedSettings(), seed, toward)
+    training = _Training(pairs, settings or UnifiedSettings(), seed, toward, dict(live or {}))
     kept = Checkpoint(checkpoint, training.fingerprint())
     return training.run(kept, progress)
 
@@ -142,11 +148,18 @@ def train_unified(
 class _Training:
     """One training under way: data, tower, optimiser."""
 
-    def __init__(self, pairs: Pairs, settings: UnifiedSettings, seed: int, toward: Vectors | None) -> None:
-        _check(pairs, settings, toward)
+    def __init__(
+        self,
+        pairs: Pairs,
+        settings: UnifiedSettings,
+        seed: int,
+        toward: Vectors | None,
+        live: dict[str, LiveInput],
+    ) -> None:
+        _check(pairs, settings, toward, live)
         self.pairs, self.settings, self.seed = pairs, settings, seed
         self.texts = TextsOfItems(pairs.item_of, len(pairs.seen))
-        self.data = SidesOfItems(pairs.inputs, pairs.seen, pairs.said, self.texts)
+        self.data = SidesOfItems(pairs.inputs, pairs.seen, pairs.said, self.texts, live)
         paired = np.flatnonzero(self.data.paired)
         self.held, self.fit = _held_back(paired, settings.held_out, seed)
         if max(len(self.fit), len(pairs.neighbours)) < LEAST_PAIRS:
@@ -165,7 +178,13 @@ class _Training:
             self.tower.keep_plain()
         self.scale = LearntScale()
         self._width = WIDTHS[-1]
-        self.optimiser = _optimiser(self.tower, self.scale, settings)
+        self._tuned = sorted(live)
+        tops = {name: one.top for name, one in live.items()}
+        self.learnt = nn.ModuleDict({"tower": self.tower, "scale": self.scale, "tops": nn.ModuleDict(tops)})
+        rates = (settings.learning_rate, settings.tuned_rate)
+        self.optimiser = tower_optimiser(
+            (self.tower, self.scale), tops.values(), rates, settings.weight_decay
+        )
 
     def fingerprint(self) -> str:
         """Of everything the weights depend on."""
@@ -174,6 +193,7 @@ class _Training:
             f"{self.settings.fingerprint()}/{self.seed}/{pairs.inputs}/{pairs.vocabulary.words}".encode()
         )
         digest.update(pairs.item_of.tobytes() + pairs.neighbours.tobytes())
+        digest.update(repr(self._tuned).encode())
         for side in (pairs.seen, pairs.said):
             for name in sorted(side.blocks):
                 digest.update(name.encode() + side.blocks[name].values.tobytes())
@@ -183,9 +203,9 @@ class _Training:
 
     def run(self, kept: Checkpoint, progress: Progress) -> TrainedTower:
         """All epochs, or those a killed training left; the weights of the best one."""
-        modules: dict[str, nn.Module] = {"tower": self.tower, "scale": self.scale}
+        modules: dict[str, nn.Module] = {"learnt": self.learnt}
         history: list[float] = []
-        best = _copied(self.tower)
+        best = _copied(self.learnt)
         found = kept.restore(modules, self.optimiser)
         if found is not None:
             best, history = found[0], [float(value) for value in found[1]]
@@ -197,10 +217,11 @@ class _Training:
                 self._epoch(epoch)
             history.append(self._recall() if len(self.held) else 0.0)
             if not len(self.held) or history[-1] >= max(history):
-                best = _copied(self.tower)
+                best = _copied(self.learnt)
             kept.save(modules, self.optimiser, best, history)
             progress.advance()
-        self.tower.load_state_dict(best)
+        self.learnt.load_state_dict(best)
+        self.learnt.eval()
         kept.drop()
         best_epoch = len(history) if not len(self.held) else 1 + _last_best(history)
         note = f"best of {len(history)} epochs: {best_epoch}" if len(self.held) else f"{len(history)} epochs"
@@ -210,7 +231,7 @@ class _Training:
 
     def _epoch(self, epoch: int) -> None:
         draw = generator(self.seed, "unified", "epoch", epoch)
-        self.tower.train()
+        self.learnt.train()
         together = self.pairs.neighbours
         order, walks = draw.permutation(self.fit), draw.permutation(len(together))
         steps = max(1, math.ceil(max(len(order), len(walks)) / self.settings.batch))
@@ -218,7 +239,7 @@ class _Training:
             zip(np.array_split(order, steps), np.array_split(walks, steps), strict=True)
         ):
             self._width = int(draw.choice(WIDTHS))
-            self._schedule((epoch * steps + number) / (steps * self.settings.epochs))
+            scheduled(self.optimiser, (epoch * steps + number) / (steps * self.settings.epochs))
             loss = self._pair_loss(rows, draw) if len(rows) > 1 else torch.zeros(())
             if len(ways) > 1 and self.settings.neighbour_weight > 0:
                 loss = loss + self.settings.neighbour_weight * self._neighbour_loss(together[ways], draw)
@@ -227,29 +248,21 @@ class _Training:
                 loss.backward()
                 self.optimiser.step()
 
-    def _schedule(self, done: float) -> None:
-        """A short warm-up, then half a cosine down to nothing."""
-        rate = (
-            done / _WARM_UP
-            if done < _WARM_UP
-            else 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
-        )
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * max(rate, 0.01)
-
     def _pair_loss(self, rows: Int64[np.ndarray, "n"], draw: np.random.Generator) -> Tensor:
         """What is seen finds what is said of it, and the whole item finds either."""
         dropped = self.settings.word_dropout
-        seen = self.tower(*self.data.seen.batch(rows))
-        loss = torch.zeros(())
+        batch = self.data.seen.batch(rows)
+        seen, loss = self.tower(*batch), torch.zeros(())
+        part = rows[: max(2, len(rows) // _JOINT_PART)]
+        joint, same = seen[: len(part)], torch.zeros(())
         for turn, texts in enumerate(self.texts.drawn(rows, self.settings.texts, draw)):
-            said = self.tower(*self.data.said.batch(texts, dropped, draw))
+            words = self.data.said.batch(texts, dropped, draw)
+            said = self.tower(*words)
             one = self._loss(seen, said, self.data.same(rows, texts), narrow=turn == 0)
             loss = loss + one / self.settings.texts
-        part = rows[: max(2, len(rows) // _JOINT_PART)]
-        (texts,) = self.texts.drawn(part, 1, draw)
-        joint = self.tower(*self.data.joint(part, texts, dropped, draw))
-        same = self.data.same(part, texts)
+            if turn == 0:
+                joint = self.tower(*self.data.together(part, batch, words))
+                same = self.data.same(part, texts[: len(part)])
         loss = loss + _JOINT_WEIGHT * self._loss(joint, seen[: len(part)], same)
         if self.toward is not None:
             old, there = self.toward
@@ -294,7 +307,7 @@ class _Training:
     @torch.no_grad()
     def _recall(self) -> float:
         """Mean recall@10 of held-out items by one of their texts, and the other way round."""
-        self.tower.eval()
+        self.learnt.eval()
         (texts,) = self.texts.drawn(self.held, 1, generator(self.seed, "unified", "held out"))
         seen = self.tower(*self.data.seen.batch(self.held))
         said = self.tower(*self.data.said.batch(texts))
@@ -304,19 +317,9 @@ class _Training:
         return float((ranks < 10).mean())
 
 
-class LearntScale(nn.Module):
-    """The inverse temperature, learnt on a logarithmic scale; it starts at 1 / 0.07."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-
-    def forward(self) -> Tensor:
-        """The scale."""
-        return self.log.exp()
-
-
-def _check(pairs: Pairs, settings: UnifiedSettings, toward: Vectors | None) -> None:
+def _check(
+    pairs: Pairs, settings: UnifiedSettings, toward: Vectors | None, live: Mapping[str, LiveInput]
+) -> None:
     both = set(pairs.seen.blocks) & set(pairs.said.blocks)
     if both or (pairs.seen.words is not None):
         raise InputError(
@@ -331,6 +334,13 @@ def _check(pairs: Pairs, settings: UnifiedSettings, toward: Vectors | None) -> N
             f"unified training: {len(toward)} vectors of {toward.space.dim} numbers to train toward; "
             f"expected {len(pairs.seen)} of {settings.dim}"
         )
+    for name, one in live.items():
+        side = pairs.seen if name in pairs.seen.blocks else pairs.said
+        if name not in side.blocks or len(one) != len(side):
+            raise InputError(
+                f"unified training: {len(one)} live rows of {name!r}; expected a modality of the pairs and as many rows "
+                f"({len(pairs.seen)} seen, {len(pairs.said)} said)"
+            )
 
 
 def _held_back(paired: Int64[np.ndarray, "n"], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -345,17 +355,6 @@ def _held_back(paired: Int64[np.ndarray, "n"], share: float, seed: int) -> tuple
 def _log_popularity(neighbours: Int64[np.ndarray, "pair 2"], items: int) -> Float32[np.ndarray, "item"]:
     counts = np.bincount(neighbours[:, 1], minlength=items).astype(np.float64)
     return np.log(np.maximum(counts, 1) / max(len(neighbours), 1)).astype(np.float32)
-
-
-def _optimiser(tower: nn.Module, scale: nn.Module, settings: UnifiedSettings) -> torch.optim.Optimizer:
-    learnt = [one for one in tower.parameters() if one.requires_grad]
-    matrices = [one for one in learnt if one.ndim > 1]
-    others = [one for one in learnt if one.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": [*others, *scale.parameters()], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
 
 
 def _copied(tower: nn.Module) -> dict[str, Tensor]:

@@ -1,15 +1,17 @@
 """``bench image-text``: texts find their pictures among all pictures of the set, and pictures their texts.
 
-The baselines are the classifier alone (ConSE, which needs no pairs) and linear heads on the same frozen
-vectors. With several sets a tower trained on all of them at once stands beside each set's own.
+The baselines are the classifier alone (ConSE, which needs no pairs), linear heads on the same frozen
+vectors, and the tower on them; ours also tunes the last layers of the encoders while the tower learns. With several sets
+a tower trained on all of them at once stands beside each set's own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -17,10 +19,12 @@ from jaxtyping import Float32, Int64
 from bowerbird.arrays import normalise
 from bowerbird.content.compact import from_bytes, to_bytes
 from bowerbird.content.conse import ConSE, conse_bridge
+from bowerbird.content.encoder_tops import PicturePlaces, TextTokens, TokenStates
 from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
 from bowerbird.content.text_encoder import TextEncoder
 from bowerbird.content.unified import TowerInput, UnifiedTower
+from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.captioned import TRAIN, Captioned, captioned_pictures
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.picture_vectors import PictureFeatures, picture_features
@@ -38,7 +42,16 @@ __all__ = ["run_image_text"]
 
 CUTOFFS = (1, 5, 10)
 SHORT = 64
+TUNED_BATCH = 500
+"""Pictures in a step while encoders are tuned: their places take memory."""
+TUNED_EPOCHS = 12
+TUNED_PICTURES = 8000
+"""With more pictures to train on than this there are fewer passes, but at least four."""
+MOST_PLACES = 25_000
+"""Pictures of which the places below the cut are kept, 33 kB each; with more the encoders stay as they are."""
 Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
+Live = Mapping[str, Any]
+"""Inputs of :mod:`bowerbird.training.tuning` by modality, which is not imported before it is needed: it loads torch."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,9 @@ class _Set:
     pictures: PictureFeatures
     said: Vectors
     conse: Vectors
+    tokens: TokenStates | None
+    """Of each distinct text; None where encoders are not tuned."""
+    token_row: Int64[np.ndarray, "text"]
 
     def seen(self, rows: Int64[np.ndarray, "n"], views: int) -> ItemParts:
         """The picture side of some pictures."""
@@ -73,6 +89,7 @@ def run_image_text(
     *,
     fit: tuple[Path, Path] | None = None,
     epochs: int | None = None,
+    tune: bool = True,
     threads: int = 2,
     progress: Progress = SILENT,
 ) -> BenchReport:
@@ -83,6 +100,7 @@ def run_image_text(
         seeds: trainings of each trained contender.
         fit: train on this set's train part instead of each set's own, e.g. to measure transfer.
         epochs: of each training; the default when None.
+        tune: let the last layers of the encoders learn too, which takes about ten times as long.
         threads: workers that encode.
         progress: shows encoding and training.
 
@@ -93,15 +111,21 @@ def run_image_text(
     """
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     bridge = conse_bridge(image, text)
-    read = [_encoded(images, captions, image, text, bridge, progress) for images, captions in sets]
-    fitted = [_encoded(*fit, image, text, bridge, progress)] if fit is not None else []
+    encode = _Encoding(image, text, bridge, tune, progress)
+    read = [encode(*one) for one in sets]
+    fitted = [encode(*fit)] if fit is not None else []
     rows: list[BenchRow] = []
-    together = [_Contender("ours, trained on all sets", read)] if len(read) > 1 and not fitted else []
+    tunable = all(one.tokens is not None for one in (*read, *fitted))
+    best = "tuned" if tunable else "frozen"
+    together = [_Contender("ours, trained on all sets", read, best)] if len(read) > 1 and not fitted else []
     for one in read:
         where = f"{one.captioned.name}: " if len(read) > 1 else ""
         rows += _untrained(one, where)
         own = fitted or [one]
-        for contender in (_Contender("linear heads", own, plain=True), _Contender("ours", own), *together):
+        contenders = [_Contender("linear heads", own, "plain"), _Contender("ours, frozen encoders", own)]
+        if tunable:
+            contenders.append(_Contender("ours", own, "tuned"))
+        for contender in (*contenders, *together):
             rows.append(contender.row(one, where, seeds, epochs, progress))
     return _report(read, fitted, rows)
 
@@ -109,21 +133,25 @@ def run_image_text(
 class _Contender:
     """A trained contender; what it learnt is kept, so one tower may be measured on several sets."""
 
-    def __init__(self, name: str, fitted: Sequence[_Set], *, plain: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        fitted: Sequence[_Set],
+        kind: Literal["plain", "frozen", "tuned"] = "frozen",
+    ) -> None:
         self._name = name
         self._fitted = fitted
-        self._plain = plain
-        self._views = 1 if plain else len(fitted[0].pictures.features[0])
-        self._towers: dict[int, UnifiedTower] = {}
-        self._cost = (0.0, 0.0)
+        self._plain, self._tuned = kind == "plain", kind == "tuned"
+        self._views = 1 if self._plain else fitted[0].pictures.features.shape[1]
+        self._learnt: dict[int, tuple[UnifiedTower, Live]] = {}
 
     def row(self, one: _Set, where: str, seeds: int, epochs: int | None, progress: Progress) -> BenchRow:
         """Its line for a set, trained first where it is not yet."""
         with row_cost() as cost:
             for seed in range(seeds):
-                if seed not in self._towers:
-                    self._towers[seed] = self._trained(seed, epochs, progress)
-            embeddings = [self._embedded(one, tower) for _, tower in sorted(self._towers.items())]
+                if seed not in self._learnt:
+                    self._learnt[seed] = self._trained(seed, epochs, progress)
+            embeddings = [self._embedded(one, *learnt) for _, learnt in sorted(self._learnt.items())]
             metrics = {**_metrics(one, embeddings), **_compact_metrics(one, embeddings)}
         note = {"trained on": ", ".join(part.captioned.name for part in self._fitted)}
         return BenchRow(where + self._name, metrics, cost.cpu_s / seeds, cost.peak_mb, note)
@@ -131,20 +159,17 @@ class _Contender:
     def _inputs(self) -> tuple[TowerInput, ...]:
         one = self._fitted[0]
         picture = TowerInput("image", "image", one.pictures.encoder.space)
-        caption = TowerInput("caption", "text", one.said.space)
+        caption = TowerInput("caption", "caption" if self._tuned else "text", one.said.space)
         if self._plain:
             return (picture, caption)
         return (picture, TowerInput("conse", "text", one.said.space), caption)
 
-    def _trained(self, seed: int, epochs: int | None, progress: Progress) -> UnifiedTower:
+    def _trained(self, seed: int, epochs: int | None, progress: Progress) -> tuple[UnifiedTower, Live]:
         from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # loads torch
 
-        settings = UnifiedSettings(plain=self._plain)
-        if epochs is not None:
-            settings = settings.model_copy(update={"epochs": epochs})
+        rows = [(one, one.readable(TRAIN)) for one in self._fitted]
         seen, blocks, captions, item_of = [], [], [], []
-        for one in self._fitted:
-            pictures = one.readable(TRAIN)
+        for one, pictures in rows:
             texts = one.texts_of(pictures)
             start = sum(len(part) for part in seen)
             seen.append(one.seen(pictures, self._views))
@@ -158,37 +183,97 @@ class _Contender:
         pairs = Pairs(
             self._inputs(), ItemParts(sides), said, np.concatenate(item_of).astype(np.int64), vocabulary
         )
-        return train_unified(pairs, settings, seed, progress=progress).tower
+        live = _live(rows) if self._tuned else {}
+        settings = UnifiedSettings(plain=self._plain)
+        if self._tuned:
+            passes = max(4, min(TUNED_EPOCHS, TUNED_EPOCHS * TUNED_PICTURES // len(pairs.seen)))
+            settings = settings.model_copy(update={"batch": TUNED_BATCH, "epochs": passes})
+        if epochs is not None:
+            settings = settings.model_copy(update={"epochs": epochs})
+        return train_unified(pairs, settings, seed, live=live, progress=progress).tower, live
 
-    def _embedded(self, one: _Set, tower: UnifiedTower) -> Embedding:
+    def _embedded(self, one: _Set, tower: UnifiedTower, live: Live) -> Embedding:
         pictures = one.readable(one.captioned.reported)
         texts = one.texts_of(pictures)
         words = tower.vocabulary.counts([one.captioned.captions[row] for row in texts])
-        said = ItemParts({"caption": Block.of(one.said.take(texts))}, words)
-        return tower.project(one.seen(pictures, self._views)).matrix, tower.project(said).matrix
+        seen, caption = dict(one.seen(pictures, self._views).blocks), Block.of(one.said.take(texts))
+        if live:
+            from bowerbird.training.tuning import tuned_vectors  # loads torch
+
+            asked = _live([(one, pictures)], live)
+            seen["image"] = Block(tuned_vectors(asked["image"]), seen["image"].present)
+            caption = Block(tuned_vectors(asked["caption"]), caption.present)
+        said = ItemParts({"caption": caption}, words)
+        return tower.project(ItemParts(seen)).matrix, tower.project(said).matrix
 
 
-def _encoded(
-    images: Path, captions: Path, image: ImageEncoder, text: TextEncoder, bridge: ConSE, progress: Progress
-) -> _Set:
-    captioned = captioned_pictures(images, captions, seed=0)
-    pictures = picture_features(captioned.source, captioned.places, image, progress=progress)
-    distinct = list(dict.fromkeys(captioned.captions))
-    place = {caption: row for row, caption in enumerate(distinct)}
-    progress.start("encode texts", len(distinct), "texts")
-    parts = []
-    for chunk in text.encode_chunks(distinct):
-        parts.append(chunk.vectors)
-        progress.advance(len(chunk.vectors))
-    progress.finish()
-    whole = Vectors(
-        text.space,
-        np.concatenate([part.matrix for part in parts]),
-        np.concatenate([part.present for part in parts]),
-    )
-    said = whole.take(np.array([place[caption] for caption in captioned.captions]))
-    views = pictures.features.shape[1]
-    return _Set(captioned, pictures, said, bridge.project(pictures.logits(views), pictures.vectors(views)))
+def _live(rows: Sequence[tuple[_Set, Int64[np.ndarray, "n"]]], like: Live | None = None) -> Live:
+    """Pictures of some sets, and their texts, with layers that learn: new ones, or those of others."""
+    from bowerbird.training.tuning import (
+        LivePictures,
+        LiveTexts,
+        new_picture_top,
+        new_text_top,
+    )  # loads torch
+
+    places, tokens, seen, said = [], [], [], []
+    for one, pictures in rows:
+        if one.pictures.places is None or one.tokens is None:
+            raise InputError(f"{one.captioned.name}: encoded without places; expected them to tune encoders")
+        seen.append(sum(map(len, places)) + pictures)
+        said.append(sum(len(part.starts) - 1 for part in tokens) + one.token_row[one.texts_of(pictures)])
+        places.append(one.pictures.places)
+        tokens.append(one.tokens)
+    picture_top = like["image"].top if like else new_picture_top()
+    word_top = like["caption"].top if like else new_text_top()
+    whole = places[0] if len(places) == 1 else np.concatenate(places)
+    return {
+        "image": LivePictures(whole, np.concatenate(seen), picture_top),
+        "caption": LiveTexts(TokenStates.joined(tokens), np.concatenate(said), word_top),
+    }
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """Files to sets."""
+
+    image: ImageEncoder
+    text: TextEncoder
+    bridge: ConSE
+    tune: bool
+    progress: Progress
+
+    def __call__(self, images: Path, captions: Path) -> _Set:
+        captioned = captioned_pictures(images, captions, seed=0)
+        tune = self.tune and len(captioned.places) <= MOST_PLACES
+        pictures = picture_features(
+            captioned.source,
+            captioned.places,
+            self.image,
+            cut=PicturePlaces(self.image.variant) if tune else None,
+            progress=self.progress,
+        )
+        distinct = list(dict.fromkeys(captioned.captions))
+        place = {caption: row for row, caption in enumerate(distinct)}
+        token_row = np.array([place[caption] for caption in captioned.captions], dtype=np.int64)
+        said = self._said(distinct).take(token_row)
+        tokens = TextTokens().states(distinct) if tune else None
+        views = pictures.features.shape[1]
+        conse = self.bridge.project(pictures.logits(views), pictures.vectors(views))
+        return _Set(captioned, pictures, said, conse, tokens, token_row)
+
+    def _said(self, distinct: list[str]) -> Vectors:
+        self.progress.start("encode texts", len(distinct), "texts")
+        parts = []
+        for chunk in self.text.encode_chunks(distinct):
+            parts.append(chunk.vectors)
+            self.progress.advance(len(chunk.vectors))
+        self.progress.finish()
+        return Vectors(
+            self.text.space,
+            np.concatenate([part.matrix for part in parts]),
+            np.concatenate([part.present for part in parts]),
+        )
 
 
 def _stacked(blocks: Sequence[Block]) -> Block:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float16, Float32, Int64, UInt8
 
 from bowerbird.arrays import normalise
 from bowerbird.content.encoder import chunks, side_by_side
+from bowerbird.content.encoder_tops import PicturePlaces
 from bowerbird.content.image_encoder import ImageEncoder
 from bowerbird.content.pictures import decoded, square
 from bowerbird.datasets.import_batch import Picture
@@ -34,12 +35,14 @@ class PictureFeatures:
         present: which pictures could be read.
         note: how many could not, and why the first; empty when all could.
         encoder: what made them.
+        places: what the first view is below the encoder's last block; None where it was not asked for.
     """
 
     features: Float32[np.ndarray, "picture view dim"]
     present: Bool[np.ndarray, "picture"]
     note: str
     encoder: ImageEncoder
+    places: Float16[np.ndarray, "picture y x width"] | None = None
 
     def vectors(self, views: int = 1) -> Vectors:
         """Unit vectors: the mean over the first few views of each picture's features."""
@@ -58,6 +61,7 @@ def picture_features(
     encoder: ImageEncoder,
     views: Sequence[str] = VIEWS,
     *,
+    cut: PicturePlaces | None = None,
     progress: Progress = SILENT,
 ) -> PictureFeatures:
     """Features of some pictures of a source.
@@ -67,6 +71,7 @@ def picture_features(
         places: their places in the source, in any order, each once.
         encoder: makes them; pictures run side by side on its threads.
         views: the first one or more of :data:`VIEWS`.
+        cut: the encoder's network that also gives places; they are kept, 33 kB for each picture.
         progress: shows pictures.
 
     Raises:
@@ -75,47 +80,69 @@ def picture_features(
     row_of = {int(place): row for row, place in enumerate(places)}
     features = np.zeros((len(places), len(views), encoder.space.dim), dtype=np.float32)
     present = np.zeros(len(places), dtype=bool)
+    kept: np.ndarray | None = None
     reasons: list[str] = []
 
-    def encoded(some: list[tuple[int, Picture]]) -> list[tuple[int, np.ndarray | str]]:
-        return _encoded(some, encoder, len(views))
+    def encoded(some: list[tuple[int, Picture]]) -> list[_Encoded]:
+        return _encoded(some, encoder, len(views), cut)
 
     progress.start("encode pictures", len(places), "pictures")
     stream = chunks(source.pictures(row_of), _CHUNK)
     for found in side_by_side(encoded, stream, encoder.threads):
-        for place, one in found:
-            if isinstance(one, str):
-                reasons.append(one)
-            else:
-                features[row_of[place]], present[row_of[place]] = one, True
+        for one in found:
+            if one.features is None:
+                reasons.append(one.reason)
+                continue
+            row = row_of[one.place]
+            features[row], present[row] = one.features, True
+            if one.below is not None:
+                if kept is None:
+                    kept = np.zeros((len(places), *one.below.shape), dtype=np.float16)
+                kept[row] = one.below
         progress.advance(len(found))
     progress.finish()
     if not present.any():
         raise InputError(f"{source.place}: none of {len(places):,} pictures could be read: {reasons[0]}")
     note = f"{len(reasons):,} pictures could not be read ({reasons[0]})" if reasons else ""
-    return PictureFeatures(features, present, note, encoder)
+    return PictureFeatures(features, present, note, encoder, kept)
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """One picture: its features by view, or why there are none."""
+
+    place: int
+    features: np.ndarray | None = None
+    below: np.ndarray | None = None
+    reason: str = ""
 
 
 def _encoded(
-    some: list[tuple[int, Picture]], encoder: ImageEncoder, views: int
-) -> list[tuple[int, np.ndarray | str]]:
-    """Features, or the reason there are none, by place."""
+    some: list[tuple[int, Picture]], encoder: ImageEncoder, views: int, cut: PicturePlaces | None
+) -> list[_Encoded]:
     size = encoder.variant.size
-    found: list[tuple[int, np.ndarray | str]] = []
+    found: list[_Encoded] = []
     pixels: list[UInt8[np.ndarray, "size size 3"]] = []
     read: list[int] = []
     for place, picture in some:
         if picture.data is None:
-            found.append((place, picture.reason or "no bytes"))
+            found.append(_Encoded(place, reason=picture.reason or "no bytes"))
             continue
         try:
-            cut = square(decoded(picture.data, at_least=size + 32), size)
+            middle = square(decoded(picture.data, at_least=size + 32), size)
         except InputError as error:
-            found.append((place, str(error)))
+            found.append(_Encoded(place, reason=str(error)))
             continue
-        pixels += [cut, cut[:, ::-1]][:views]
+        pixels += [middle, middle[:, ::-1]][:views]
         read.append(place)
-    if read:
-        made = encoder.pixel_features(np.stack(pixels)).reshape(len(read), views, -1)
-        found += list(zip(read, made, strict=True))
+    if not read:
+        return found
+    below: np.ndarray | None = None
+    if cut is None:
+        features = encoder.pixel_features(np.stack(pixels))
+    else:
+        features, below = cut.run(np.stack(pixels))
+    made = features.reshape(len(read), views, -1)
+    for number, place in enumerate(read):
+        found.append(_Encoded(place, made[number], None if below is None else below[number * views]))
     return found
