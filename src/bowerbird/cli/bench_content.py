@@ -129,6 +129,9 @@ def knn(
     labels: Annotated[Path, typer.Option(help="A table with image, label columns [, split].")],
     columns: Annotated[str, typer.Option(help="Label columns, by comma.")] = "label",
     seed: Annotated[int, typer.Option(help="Draws a missing split and the training.")] = 0,
+    tune: Annotated[
+        bool, typer.Option(help="Let the encoder's last layers learn too: some minutes more.")
+    ] = True,
     json: Json = None,
 ) -> None:
     """Classes of pictures by neighbours and by a linear probe, frozen features beside the unified space."""
@@ -136,7 +139,7 @@ def knn(
     from bowerbird.evaluation.bench.knn import run_knn
 
     names = [name.strip() for name in columns.split(",") if name.strip()]
-    show(run_knn(images, labels, names, seed, progress=BarProgress()), json)
+    show(run_knn(images, labels, names, seed, tune=tune, progress=BarProgress()), json)
 
 
 @app.command(

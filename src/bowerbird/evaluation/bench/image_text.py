@@ -19,7 +19,7 @@ from jaxtyping import Float32, Int64
 from bowerbird.arrays import normalise
 from bowerbird.content.compact import from_bytes, to_bytes
 from bowerbird.content.conse import ConSE, conse_bridge
-from bowerbird.content.encoder_tops import PicturePlaces, TextTokens, TokenStates
+from bowerbird.content.encoder_tops import TextTokens, TokenStates
 from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
 from bowerbird.content.text_encoder import TextEncoder
@@ -47,8 +47,6 @@ TUNED_BATCH = 500
 TUNED_EPOCHS = 12
 TUNED_PICTURES = 8000
 """With more pictures to train on than this there are fewer passes, but at least four."""
-MOST_PLACES = 25_000
-"""Pictures of which the places below the cut are kept, 33 kB each; with more the encoders stay as they are."""
 Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
 Live = Mapping[str, Any]
 """Inputs of :mod:`bowerbird.training.tuning` by modality, which is not imported before it is needed: it loads torch."""
@@ -245,19 +243,14 @@ class _Encoding:
 
     def __call__(self, images: Path, captions: Path) -> _Set:
         captioned = captioned_pictures(images, captions, seed=0)
-        tune = self.tune and len(captioned.places) <= MOST_PLACES
         pictures = picture_features(
-            captioned.source,
-            captioned.places,
-            self.image,
-            cut=PicturePlaces(self.image.variant) if tune else None,
-            progress=self.progress,
+            captioned.source, captioned.places, self.image, below=self.tune, progress=self.progress
         )
         distinct = list(dict.fromkeys(captioned.captions))
         place = {caption: row for row, caption in enumerate(distinct)}
         token_row = np.array([place[caption] for caption in captioned.captions], dtype=np.int64)
         said = self._said(distinct).take(token_row)
-        tokens = TextTokens().states(distinct) if tune else None
+        tokens = None if pictures.places is None else TextTokens().states(distinct)
         views = pictures.features.shape[1]
         conse = self.bridge.project(pictures.logits(views), pictures.vectors(views))
         return _Set(captioned, pictures, said, conse, tokens, token_row)

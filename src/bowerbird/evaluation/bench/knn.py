@@ -1,7 +1,7 @@
 """``bench knn``: what class is a picture? By its 20 nearest neighbours, and by a linear probe.
 
-Frozen features stand beside a tower that was taught the names of the labels on the train part, and beside
-the classifier alone, which has seen no label (ConSE).
+Frozen features stand beside a tower that was taught the names of the labels on the train part (on frozen features, and
+with the encoder's last layers learning too), and beside the classifier alone, which has seen no label (ConSE).
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from bowerbird.arrays import normalise, top_k_rows
 from bowerbird.content.conse import ConSE, conse_bridge
-from bowerbird.content.image_encoder import efficientnet_lite2
+from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
 from bowerbird.content.item_parts import Block, ItemParts
 from bowerbird.content.text_encoder import TextEncoder
 from bowerbird.content.unified import TowerInput
@@ -39,6 +40,9 @@ NEIGHBOURS = 20
 PENALTIES = (1e-5, 1e-4, 1e-3)
 """Of the probe; the best on validation is taken."""
 TAUGHT_EPOCHS = 20
+TUNED_BATCH = 250
+"""Pictures in a step while the encoder is tuned: their places take memory, and a small set needs steps."""
+MOST_TUNED_STEPS = 240
 Rows = Int64[np.ndarray, "_"]
 
 
@@ -59,6 +63,7 @@ def run_knn(
     columns: Sequence[str],
     seed: int = 0,
     *,
+    tune: bool = True,
     threads: int = 2,
     progress: Progress = SILENT,
 ) -> BenchReport:
@@ -69,6 +74,7 @@ def run_knn(
         labels: a table that names pictures and has the columns, and perhaps a split.
         columns: columns of labels, each judged by itself.
         seed: draws a missing split and the training.
+        tune: let the encoder's last layers learn too, some minutes more.
         threads: workers that encode.
         progress: shows encoding and training.
 
@@ -80,17 +86,21 @@ def run_knn(
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     found = labelled_pictures(images, labels, columns)
     with row_cost() as encoding:
-        features = picture_features(found.source, found.places, image, progress=progress)
+        features = picture_features(found.source, found.places, image, below=tune, progress=progress)
     kept = np.flatnonzero(features.present)
     found = found.kept(kept, features.note)
-    features = PictureFeatures(features.features[kept], features.present[kept], "", image)
+    places = None if features.places is None else features.places[kept]
+    features = PictureFeatures(features.features[kept], features.present[kept], "", image, places)
     parts = parts_of(found, seed)
     bridge = conse_bridge(image, text)
     names = {one.name: _named(one, text) for one in found.columns}
     frozen = _frozen(features, encoding.cpu_s, encoding.peak_mb)
     spaces, notes = [*frozen], [*found.notes, parts.how]
     try:
-        spaces.append(_taught(features, found, parts, names, bridge, seed, progress))
+        kinds = (False,) if places is None else (False, True)
+        spaces += [
+            _taught(features, found, parts, names, bridge, seed, progress, tuned=tuned) for tuned in kinds
+        ]
     except NotReadyError as error:
         notes.append(f"no tower: {error}")
     rows = []
@@ -122,48 +132,65 @@ def _taught(
     bridge: ConSE,
     seed: int,
     progress: Progress,
+    *,
+    tuned: bool,
 ) -> _Space:
     """The space of a tower that was taught what the labels of the train part are called."""
-    from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # loads torch
+    from bowerbird.training.tuning import LivePictures, new_picture_top, tuned_vectors  # loads torch
+    from bowerbird.training.unified import UnifiedSettings, train_unified
 
+    settings = UnifiedSettings(epochs=TAUGHT_EPOCHS, held_out=0.0, texts=min(len(found.columns), 4))
     with row_cost() as cost:
-        count = features.features.shape[1]
+        # places are mirrored while they are learnt from, so one view of them is enough
+        count = 1 if tuned else features.features.shape[1]
         sides = [_seen(features, view, bridge) for view in range(count)]
-        train = parts.train
-        said, item_of = [], []
-        for one in found.columns:
-            known = np.flatnonzero(one.codes[train] >= 0)
-            for view in range(count):
-                said.append(names[one.name].matrix[one.codes[train[known]]])
-                item_of.append(view * len(train) + known)
-        words = np.concatenate(said)
-        inputs = (
-            TowerInput("image", "image", features.encoder.space),
-            TowerInput("conse", "text", bridge.text),
-            TowerInput("text", "text", bridge.text),
-        )
-        seen = ItemParts(
-            {
-                name: Block(
-                    np.concatenate([side.blocks[name].values[train] for side in sides]),
-                    np.ones(count * len(train), dtype=bool),
-                )
-                for name in ("image", "conse")
-            }
-        )
-        pairs = Pairs(
-            inputs,
-            seen,
-            ItemParts({"text": Block(words, np.ones(len(words), dtype=bool))}),
-            np.concatenate(item_of),
-        )
-        settings = UnifiedSettings(
-            epochs=TAUGHT_EPOCHS, held_out=0.0, texts=min(len(found.columns), 4), dropout=0.4
-        )
-        tower = train_unified(pairs, settings, seed, progress=progress).tower
+        pairs = _lessons(features.encoder, found, parts.train, names, sides)
+        live = {}
+        if tuned and features.places is not None:
+            steps = -(-len(parts.train) // TUNED_BATCH)
+            passes = max(2, min(TAUGHT_EPOCHS, MOST_TUNED_STEPS // steps))
+            settings = settings.model_copy(update={"batch": TUNED_BATCH, "epochs": passes})
+            live["image"] = LivePictures(features.places, parts.train, new_picture_top())
+        tower = train_unified(pairs, settings, seed, live=live, progress=progress).tower
+        if tuned and features.places is not None:
+            everything = LivePictures(features.places, np.arange(len(found)), live["image"].top)
+            image = Block(tuned_vectors(everything), features.present)
+            sides = [ItemParts({**sides[0].blocks, "image": image})]
         views = tuple(tower.project(side).matrix for side in sides)
         asked = normalise(np.sum(views, axis=0))
-    return _Space("ours, taught the names", views, asked, cost.cpu_s, cost.peak_mb)
+    name = "ours, taught the names" if tuned else "ours, taught the names, frozen encoder"
+    return _Space(name, views, asked, cost.cpu_s, cost.peak_mb)
+
+
+def _lessons(
+    encoder: ImageEncoder,
+    found: Labelled,
+    train: Rows,
+    names: dict[str, Vectors],
+    sides: Sequence[ItemParts],
+) -> Any:
+    """Pairs: each view of each train picture beside the name of each label it has."""
+    from bowerbird.training.unified import Pairs  # loads torch
+
+    said, item_of = [], []
+    for one in found.columns:
+        known = np.flatnonzero(one.codes[train] >= 0)
+        for view in range(len(sides)):
+            said.append(names[one.name].matrix[one.codes[train[known]]])
+            item_of.append(view * len(train) + known)
+    words = np.concatenate(said)
+    inputs = (
+        TowerInput("image", "image", encoder.space),
+        TowerInput("conse", "text", names[found.columns[0].name].space),
+        TowerInput("text", "text", names[found.columns[0].name].space),
+    )
+    everywhere = np.ones(len(sides) * len(train), dtype=bool)
+    blocks = {
+        name: Block(np.concatenate([side.blocks[name].values[train] for side in sides]), everywhere)
+        for name in ("image", "conse")
+    }
+    spoken = ItemParts({"text": Block(words, np.ones(len(words), dtype=bool))})
+    return Pairs(inputs, ItemParts(blocks), spoken, np.concatenate(item_of))
 
 
 def _seen(features: PictureFeatures, view: int, bridge: ConSE) -> ItemParts:

@@ -23,6 +23,8 @@ __all__ = ["VIEWS", "PictureFeatures", "picture_features"]
 
 VIEWS = ("centre", "mirrored")
 """What is encoded of each picture; the first is what a build encodes."""
+MOST_PLACES = 25_000
+"""Pictures of which the places below the cut are kept, 33 kB each."""
 _CHUNK = 8
 
 
@@ -35,7 +37,7 @@ class PictureFeatures:
         present: which pictures could be read.
         note: how many could not, and why the first; empty when all could.
         encoder: what made them.
-        places: what the first view is below the encoder's last block; None where it was not asked for.
+        places: what the first view is below the encoder's last block; None where it was not asked for or there are too many.
     """
 
     features: Float32[np.ndarray, "picture view dim"]
@@ -61,7 +63,7 @@ def picture_features(
     encoder: ImageEncoder,
     views: Sequence[str] = VIEWS,
     *,
-    cut: PicturePlaces | None = None,
+    below: bool = False,
     progress: Progress = SILENT,
 ) -> PictureFeatures:
     """Features of some pictures of a source.
@@ -71,7 +73,7 @@ def picture_features(
         places: their places in the source, in any order, each once.
         encoder: makes them; pictures run side by side on its threads.
         views: the first one or more of :data:`VIEWS`.
-        cut: the encoder's network that also gives places; they are kept, 33 kB for each picture.
+        below: keep the places below the encoder's last block too, of at most :data:`MOST_PLACES` pictures.
         progress: shows pictures.
 
     Raises:
@@ -80,6 +82,7 @@ def picture_features(
     row_of = {int(place): row for row, place in enumerate(places)}
     features = np.zeros((len(places), len(views), encoder.space.dim), dtype=np.float32)
     present = np.zeros(len(places), dtype=bool)
+    cut = PicturePlaces(encoder.variant) if below and len(places) <= MOST_PLACES else None
     kept: np.ndarray | None = None
     reasons: list[str] = []
 
@@ -95,10 +98,10 @@ def picture_features(
                 continue
             row = row_of[one.place]
             features[row], present[row] = one.features, True
-            if one.below is not None:
+            if one.places is not None:
                 if kept is None:
-                    kept = np.zeros((len(places), *one.below.shape), dtype=np.float16)
-                kept[row] = one.below
+                    kept = np.zeros((len(places), *one.places.shape), dtype=np.float16)
+                kept[row] = one.places
         progress.advance(len(found))
     progress.finish()
     if not present.any():
@@ -113,7 +116,7 @@ class _Encoded:
 
     place: int
     features: np.ndarray | None = None
-    below: np.ndarray | None = None
+    places: np.ndarray | None = None
     reason: str = ""
 
 
@@ -137,12 +140,12 @@ def _encoded(
         read.append(place)
     if not read:
         return found
-    below: np.ndarray | None = None
+    places: np.ndarray | None = None
     if cut is None:
         features = encoder.pixel_features(np.stack(pixels))
     else:
-        features, below = cut.run(np.stack(pixels))
+        features, places = cut.run(np.stack(pixels))
     made = features.reshape(len(read), views, -1)
     for number, place in enumerate(read):
-        found.append(_Encoded(place, made[number], None if below is None else below[number * views]))
+        found.append(_Encoded(place, made[number], None if places is None else places[number * views]))
     return found
