@@ -39,7 +39,7 @@ class Page:
     parts: Sequence[Part]
 
     def run(self, only: str, *, render: bool, missing: bool = False) -> None:
-        """Measure the wanted parts, unless only rendering is asked for, and write the page.
+        """Measure the wanted parts, unless only rendering is asked for, and write the page after each.
 
         Args:
             only: names of parts by comma; all when empty.
@@ -52,6 +52,7 @@ class Page:
             done = missing and (self.out / f"{part.name}.json").exists()
             if not render and not done and (not wanted or part.name in wanted):
                 self._measure(part)
+                self._write()
         self._write()
 
     def _measure(self, part: Part) -> None:

@@ -4,6 +4,7 @@ Example::
 
     make numbers-content                                        # everything
     python benchmarks/measure_content.py --only flickr8k,knn    # some parts again
+    python benchmarks/measure_content.py --missing               # go on after a run that was stopped
     python benchmarks/measure_content.py --render               # only write the page from numbers/content/
 
 Each part is one ``bowerbird bench`` command in a process of its own. Parts on public data sets need them in
@@ -22,13 +23,20 @@ FLICKR = ("--images", "{data}/flickr8k_224", "--captions", "{data}/flickr8k_224/
 MYNTRA = ("--images", "{data}/myntra_fashion", "--captions", "{data}/myntra_fashion/styles.parquet")
 CLOTHING = ("--images", "{data}/clothing_small", "--captions", "{data}/clothing_small/labels.parquet")
 
+IMAGE_TEXT = ("t2i r@1", "t2i r@10", "i2t r@1", "i2t r@10", "t2i r@10, 64 numbers", "t2i r@10, int8")
 
 PARTS = (
     Part(
         "image-text",
-        "Texts and pictures that find each other; Flickr8k (dev), Myntra titles and clothing classes (drawn test)",
+        "Texts and pictures that find each other, Flickr8k (dev)",
+        ("image-text", *FLICKR),
+        IMAGE_TEXT,
+    ),
+    Part(
+        "image-text-joint",
+        "One model of three sets beside each set's own: Flickr8k (dev), Myntra titles, clothing classes (drawn test)",
         ("image-text", *FLICKR, *MYNTRA, *CLOTHING),
-        ("t2i r@1", "t2i r@10", "i2t r@1", "i2t r@10", "t2i r@10, 64 numbers", "t2i r@10, int8"),
+        IMAGE_TEXT,
     ),
     Part(
         "knn",
@@ -73,16 +81,34 @@ PARTS = (
         for name, folder in (("flickr8k", "flickr8k_224"), ("myntra", "myntra_fashion"))
     ),
     Part("encode", "Pictures and texts to vectors", ("encode",)),
+    Part(
+        "search",
+        "Words find products, judged by sessions (retrotech)",
+        (
+            *("search", "--items", "{data}/retrotech_search/products.parquet"),
+            *("--labels", "{data}/retrotech_search/sessions.parquet"),
+        ),
+    ),
+    Part("search-speed", "A hybrid search of 100,000 drawn items", ("search", "--size", "100000")),
+    Part(
+        "graph",
+        "From one article of a library to another, CiteULike",
+        (
+            *("graph", "--events", "{data}/citeulike_a/interactions.parquet"),
+            *("--items", "{data}/citeulike_a/items.parquet", "--seeds", "2"),
+        ),
+    ),
 )
 
 
 def main(
     only: Annotated[str, typer.Option(help="Parts by comma; all when empty.")] = "",
+    missing: Annotated[bool, typer.Option("--missing", help="Leave out parts that have a result.")] = False,
     render: Annotated[bool, typer.Option("--render", help="Measure nothing, only write the page.")] = False,
 ) -> None:
     """Measure the content numbers."""
     page = Page("numbers-content", ROOT / "numbers" / "content", ROOT / "docs" / "numbers-content.md", PARTS)
-    page.run(only, render=render)
+    page.run(only, render=render, missing=missing)
 
 
 if __name__ == "__main__":
