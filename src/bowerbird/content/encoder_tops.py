@@ -21,6 +21,7 @@ from bowerbird.content.graph_cache import session
 from bowerbird.content.minilm import LAYERS, VECTOR_DIM, minilm_graph
 from bowerbird.content.torch_file import Weights
 from bowerbird.content.weights import MINILM, MINILM_TOKENIZER
+from bowerbird.telemetry import SILENT, Progress
 
 __all__ = ["PicturePlaces", "TextTokens", "TokenStates", "picture_top", "text_top", "with_tops"]
 
@@ -148,8 +149,9 @@ class TextTokens:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MOST_TOKENS)
 
-    def states(self, texts: Sequence[str]) -> TokenStates:
+    def states(self, texts: Sequence[str], progress: Progress = SILENT) -> TokenStates:
         """Tokens of texts; an empty text has the two marks around it."""
+        progress.start("read tokens of texts", len(texts), "texts")
         clean = [text[:4096].encode("utf-8", "replace").decode("utf-8") for text in texts]
         tokens = [one.ids for one in self._tokenizer.encode_batch(clean)]
         lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
@@ -162,6 +164,8 @@ class TextTokens:
             for place, values in enumerate(self._run(ids, lengths[rows])):
                 row = rows[place]
                 states[starts[row] : starts[row + 1]] = values[: lengths[row]]
+            progress.advance(len(rows))
+        progress.finish()
         return TokenStates(states, starts)
 
     def _run(

@@ -34,6 +34,7 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
+from bowerbird.evaluation.bench.tower_effort import tower_effort
 from bowerbird.metrics.cross_modal import best_ranks
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
@@ -42,11 +43,6 @@ __all__ = ["run_image_text"]
 
 CUTOFFS = (1, 5, 10)
 SHORT = 64
-TUNED_BATCH = 500
-"""Pictures in a step while encoders are tuned: their places take memory."""
-TUNED_EPOCHS = 12
-TUNED_PICTURES = 8000
-"""With more pictures to train on than this there are fewer passes, but at least four."""
 Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
 Live = Mapping[str, Any]
 """Inputs of :mod:`bowerbird.training.tuning` by modality, which is not imported before it is needed: it loads torch."""
@@ -182,12 +178,10 @@ class _Contender:
             self._inputs(), ItemParts(sides), said, np.concatenate(item_of).astype(np.int64), vocabulary
         )
         live = _live(rows) if self._tuned else {}
-        settings = UnifiedSettings(plain=self._plain)
-        if self._tuned:
-            passes = max(4, min(TUNED_EPOCHS, TUNED_EPOCHS * TUNED_PICTURES // len(pairs.seen)))
-            settings = settings.model_copy(update={"batch": TUNED_BATCH, "epochs": passes})
-        if epochs is not None:
-            settings = settings.model_copy(update={"epochs": epochs})
+        effort = tower_effort(len(pairs.seen), tuned=self._tuned)
+        settings = UnifiedSettings(
+            plain=self._plain, batch=effort["batch"], epochs=epochs or effort["epochs"]
+        )
         return train_unified(pairs, settings, seed, live=live, progress=progress).tower, live
 
     def _embedded(self, one: _Set, tower: UnifiedTower, live: Live) -> Embedding:
@@ -250,7 +244,7 @@ class _Encoding:
         place = {caption: row for row, caption in enumerate(distinct)}
         token_row = np.array([place[caption] for caption in captioned.captions], dtype=np.int64)
         said = self._said(distinct).take(token_row)
-        tokens = None if pictures.places is None else TextTokens().states(distinct)
+        tokens = None if pictures.places is None else TextTokens().states(distinct, self.progress)
         views = pictures.features.shape[1]
         conse = self.bridge.project(pictures.logits(views), pictures.vectors(views))
         return _Set(captioned, pictures, said, conse, tokens, token_row)

@@ -30,6 +30,7 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
+from bowerbird.evaluation.bench.tower_effort import tower_effort
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.logistic import fitted_logistic
@@ -39,10 +40,6 @@ __all__ = ["run_knn"]
 NEIGHBOURS = 20
 PENALTIES = (1e-5, 1e-4, 1e-3)
 """Of the probe; the best on validation is taken."""
-TAUGHT_EPOCHS = 20
-TUNED_BATCH = 250
-"""Pictures in a step while the encoder is tuned: their places take memory, and a small set needs steps."""
-MOST_TUNED_STEPS = 240
 Rows = Int64[np.ndarray, "_"]
 
 
@@ -139,7 +136,9 @@ def _taught(
     from bowerbird.training.tuning import LivePictures, new_picture_top, tuned_vectors  # loads torch
     from bowerbird.training.unified import UnifiedSettings, train_unified
 
-    settings = UnifiedSettings(epochs=TAUGHT_EPOCHS, held_out=0.0, texts=min(len(found.columns), 4))
+    effort = tower_effort(len(parts.train), tuned=tuned)
+    texts = min(len(found.columns), 4)
+    settings = UnifiedSettings(batch=effort["batch"], epochs=effort["epochs"], held_out=0.0, texts=texts)
     with row_cost() as cost:
         # places are mirrored while they are learnt from, so one view of them is enough
         count = 1 if tuned else features.features.shape[1]
@@ -147,9 +146,6 @@ def _taught(
         pairs = _lessons(features.encoder, found, parts.train, names, sides)
         live = {}
         if tuned and features.places is not None:
-            steps = -(-len(parts.train) // TUNED_BATCH)
-            passes = max(2, min(TAUGHT_EPOCHS, MOST_TUNED_STEPS // steps))
-            settings = settings.model_copy(update={"batch": TUNED_BATCH, "epochs": passes})
             live["image"] = LivePictures(features.places, parts.train, new_picture_top())
         tower = train_unified(pairs, settings, seed, live=live, progress=progress).tower
         if tuned and features.places is not None:
