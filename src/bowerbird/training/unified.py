@@ -37,7 +37,8 @@ from bowerbird.training.tower_optimiser import LearntScale, scheduled, tower_opt
 from bowerbird.training.tuning import LiveInput
 
 WIDTHS = (32, 64, 128)
-"""Prefixes of the vector that are trained to stand alone, one of them in each step, beside the whole."""
+"""Prefixes of the vector that are trained to stand alone beside the whole: one of them in each step, and all of them where
+encoders are tuned, which costs so much more that it does not matter."""
 LEAST_PAIRS = 64
 _JOINT_PART = 2
 """The whole item is trained on this part of each batch: it is the easier task."""
@@ -177,7 +178,7 @@ class _Training:
         if settings.plain:
             self.tower.keep_plain()
         self.scale = LearntScale()
-        self._width = WIDTHS[-1]
+        self._widths: tuple[int, ...] = WIDTHS
         self._tuned = sorted(live)
         tops = {name: one.top for name, one in live.items()}
         self.learnt = nn.ModuleDict({"tower": self.tower, "scale": self.scale, "tops": nn.ModuleDict(tops)})
@@ -238,7 +239,8 @@ class _Training:
         for number, (rows, ways) in enumerate(
             zip(np.array_split(order, steps), np.array_split(walks, steps), strict=True)
         ):
-            self._width = int(draw.choice(WIDTHS))
+            if not self._tuned:
+                self._widths = (int(draw.choice(WIDTHS)),)
             scheduled(self.optimiser, (epoch * steps + number) / (steps * self.settings.epochs))
             loss = self._pair_loss(rows, draw) if len(rows) > 1 else torch.zeros(())
             if len(ways) > 1 and self.settings.neighbour_weight > 0:
@@ -297,11 +299,12 @@ class _Training:
         """The loss of the whole vectors and, with less weight, of one of their beginnings."""
         scale = self.scale()
         loss = info_nce(left, right, scale, same=same, log_popularity=log_popularity)
-        width = self._width
-        if narrow and width < self.settings.dim and self.settings.narrow_weight > 0:
-            one, other = (functional.normalize(side[:, :width], dim=1) for side in (left, right))
-            beginning = info_nce(one, other, scale, same=same, log_popularity=log_popularity)
-            loss = loss + self.settings.narrow_weight * beginning
+        widths = [width for width in self._widths if width < self.settings.dim]
+        if narrow and widths and self.settings.narrow_weight > 0:
+            for width in widths:
+                one, other = (functional.normalize(side[:, :width], dim=1) for side in (left, right))
+                beginning = info_nce(one, other, scale, same=same, log_popularity=log_popularity)
+                loss = loss + self.settings.narrow_weight / len(widths) * beginning
         return loss
 
     @torch.no_grad()
