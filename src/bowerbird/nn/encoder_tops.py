@@ -16,13 +16,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["PictureTop", "TextTop"]
+__all__ = ["NamedWeights", "PictureTop", "TextTop"]
 
 _NORM_EPSILON = 1e-12
 
 
-class _Named(nn.Module):
-    """Parameters under the names of the encoder's own weights."""
+class NamedWeights(nn.Module):
+    """Learnt weights under the names the encoder knows them by.
+
+    Args:
+        weights: by name; dots are allowed.
+    """
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__()
@@ -30,18 +34,17 @@ class _Named(nn.Module):
             {name.replace(".", "/"): nn.Parameter(torch.tensor(values)) for name, values in weights.items()}
         )
 
-    def part(self, name: str) -> Tensor:
-        """One weight."""
+    def __getitem__(self, name: str) -> Tensor:
         return self._parts[name.replace(".", "/")]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All weights, as they were given."""
+        """All weights as they are now, under the names they were given."""
         return {
             name.replace("/", "."): values.detach().numpy().copy() for name, values in self._parts.items()
         }
 
 
-class PictureTop(_Named):
+class PictureTop(nn.Module):
     """The last block, the head and the pooling of EfficientNet-Lite.
 
     Args:
@@ -51,7 +54,8 @@ class PictureTop(_Named):
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray], *, bfloat16: bool = False) -> None:
-        super().__init__(weights)
+        super().__init__()
+        self.weights = NamedWeights(weights)
         self._bfloat16 = bfloat16
 
     def forward(self, places: Float[Tensor, "picture y x width"]) -> Float[Tensor, "picture dim"]:
@@ -62,11 +66,11 @@ class PictureTop(_Named):
         """
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             wide = functional.relu6(self._point(places, "expand"))
-            kernel = self.part("depthwise.weight")
+            kernel = self.weights["depthwise.weight"]
             spread = functional.conv2d(
                 wide.permute(0, 3, 1, 2),
                 kernel,
-                self.part("depthwise.bias"),
+                self.weights["depthwise.bias"],
                 padding=kernel.shape[-1] // 2,
                 groups=len(kernel),
             )
@@ -76,11 +80,11 @@ class PictureTop(_Named):
 
     def _point(self, values: Tensor, name: str) -> Tensor:
         """A convolution of one place: a product with a matrix."""
-        kernel = self.part(f"{name}.weight")
-        return functional.linear(values, kernel.flatten(1), self.part(f"{name}.bias"))
+        kernel = self.weights[f"{name}.weight"]
+        return functional.linear(values, kernel.flatten(1), self.weights[f"{name}.bias"])
 
 
-class TextTop(_Named):
+class TextTop(nn.Module):
     """The last layer of a BERT encoder and the mean over its tokens.
 
     Args:
@@ -93,7 +97,8 @@ class TextTop(_Named):
     def __init__(
         self, weights: Mapping[str, np.ndarray], heads: int, dropout: float = 0.1, *, bfloat16: bool = False
     ) -> None:
-        super().__init__(weights)
+        super().__init__()
+        self.weights = NamedWeights(weights)
         self._heads, self._bfloat16 = heads, bfloat16
         self._dropout = nn.Dropout(dropout)
 
@@ -127,13 +132,13 @@ class TextTop(_Named):
         return functional.normalize((last.float() * real[:, :, None]).sum(dim=1), dim=1)
 
     def _linear(self, values: Tensor, name: str) -> Tensor:
-        return functional.linear(values, self.part(f"{name}.weight"), self.part(f"{name}.bias"))
+        return functional.linear(values, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
     def _normed(self, values: Tensor, name: str) -> Tensor:
         return functional.layer_norm(
             values,
             (values.shape[-1],),
-            self.part(f"{name}.weight"),
-            self.part(f"{name}.bias"),
+            self.weights[f"{name}.weight"],
+            self.weights[f"{name}.bias"],
             _NORM_EPSILON,
         )

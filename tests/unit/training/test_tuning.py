@@ -86,9 +86,9 @@ QUICK = UnifiedSettings(dim=64, epochs=3, batch=48, held_out=0.0, tuned_rate=1e-
 def test_tuned_layers_run_in_the_networks_without_torch(encoded, tokens):
     pixels, _, places = encoded
     pairs, live = toy(places, tokens)
-    before = {name: one.top.arrays() for name, one in live.items()}
+    before = {name: one.top.weights.arrays() for name, one in live.items()}
     train_unified(pairs, QUICK, live=live)
-    after = {name: one.top.arrays() for name, one in live.items()}
+    after = {name: one.top.weights.arrays() for name, one in live.items()}
     for name in live:
         assert any(np.abs(after[name][part] - before[name][part]).max() > 1e-4 for part in after[name])
     picture, text = with_tops(LITE0_VARIANT, after["image"], after["caption"])
@@ -126,8 +126,8 @@ def test_a_killed_training_with_tuned_layers_resumes_to_the_same_weights(encoded
     second = train_unified(resumed, QUICK, live=fresh, checkpoint=tmp_path / "kept").tower
     assert second.space == tower.space
     for name in live:
-        for part, values in live[name].top.arrays().items():
-            np.testing.assert_array_equal(values, fresh[name].top.arrays()[part])
+        for part, values in live[name].top.weights.arrays().items():
+            np.testing.assert_array_equal(values, fresh[name].top.weights.arrays()[part])
 
 
 def test_live_rows_that_fit_no_side_are_refused(encoded, tokens):

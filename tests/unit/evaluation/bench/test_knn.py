@@ -55,10 +55,17 @@ def test_views_of_broken_pictures_are_counted_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(tmp_path: Path) -> None:
+def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch")
+    from bowerbird.evaluation.bench import knn
     from bowerbird.evaluation.bench.knn import run_knn
 
+    def few_passes(items: int, *, tuned: bool) -> dict[str, int]:
+        return {"batch": items, "epochs": 3 if tuned else 20}
+
+    monkeypatch.setattr(knn, "tower_effort", few_passes)
     files = [coloured(250 if number % 2 else 10, number) for number in range(100)]
     images, labels = stored(tmp_path, files), tmp_path / "labels.parquet"
     names = [f"{number}.png" for number in range(100)]
@@ -71,4 +78,4 @@ def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(tmp_p
     assert ours.metrics["knn-20"].mean > 0.9
     assert report.rows[-1].metrics["probe"].mean == 1.0
     with pytest.raises(InputError, match="column 'empty': 1 train and 0 test labels"):
-        run_knn(images, labels, ["empty"], threads=1)
+        run_knn(images, labels, ["empty"], tune=False, threads=1)
