@@ -63,7 +63,7 @@ def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(
     from bowerbird.evaluation.bench.knn import run_knn
 
     def few_passes(items: int, *, tuned: bool) -> dict[str, int]:
-        return {"batch": items, "epochs": 3 if tuned else 20}
+        return {"batch": items // 2 if tuned else items, "epochs": 6 if tuned else 20}
 
     monkeypatch.setattr(knn, "tower_effort", few_passes)
     files = [coloured(250 if number % 2 else 10, number) for number in range(100)]
