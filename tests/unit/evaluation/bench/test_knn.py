@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from bowerbird.content import conse
 from bowerbird.content.efficientnet_lite import LITE0_VARIANT
 from bowerbird.content.image_encoder import ImageEncoder
 from bowerbird.datasets.picture_source import picture_source
@@ -66,6 +67,7 @@ def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(
         return {"batch": items // 2 if tuned else items, "epochs": 6 if tuned else 20}
 
     monkeypatch.setattr(knn, "tower_effort", few_passes)
+    monkeypatch.setattr(conse, "PROMPTS", ("{name}",))  # a quarter of the texts
     files = [coloured(250 if number % 2 else 10, number) for number in range(100)]
     images, labels = stored(tmp_path, files), tmp_path / "labels.parquet"
     names = [f"{number}.png" for number in range(100)]
