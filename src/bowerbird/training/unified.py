@@ -109,7 +109,7 @@ class TrainedTower:
     best_epoch: int
     """The epoch whose weights were kept, counted from 1."""
     history: tuple[float, ...]
-    """Per epoch, mean recall@10 of held-out pairs both ways, in [0, 1]; empty without held-out pairs."""
+    """Per epoch, mean reciprocal rank of held-out pairs both ways, in [0, 1]; empty without held-out pairs."""
 
 
 def train_unified(
@@ -216,7 +216,7 @@ class _Training:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_torch_seed(self.seed, f"epoch {epoch}"))
                 self._epoch(epoch)
-            history.append(self._recall() if len(self.held) else 0.0)
+            history.append(self._held_out_rank() if len(self.held) else 0.0)
             if not len(self.held) or history[-1] >= max(history):
                 best = _copied(self.learnt)
             kept.save(modules, self.optimiser, best, history)
@@ -308,8 +308,11 @@ class _Training:
         return loss
 
     @torch.no_grad()
-    def _recall(self) -> float:
-        """Mean recall@10 of held-out items by one of their texts, and the other way round."""
+    def _held_out_rank(self) -> float:
+        """Mean reciprocal rank of held-out items by one of their texts, and the other way round.
+
+        A recall would be full from the first epochs on where few items are held back.
+        """
         self.learnt.eval()
         (texts,) = self.texts.drawn(self.held, 1, generator(self.seed, "unified", "held out"))
         seen = self.tower(*self.data.seen.batch(self.held))
@@ -317,7 +320,7 @@ class _Training:
         scores = (seen @ said.T).numpy()
         own = np.diagonal(scores)
         ranks = np.concatenate([(scores > own[:, None]).sum(axis=1), (scores > own[None, :]).sum(axis=0)])
-        return float((ranks < 10).mean())
+        return float((1 / (1 + ranks)).mean())
 
 
 def _check(

@@ -84,7 +84,7 @@ def make_unified(bench: Workbench, version: str) -> SignalCard:
         checkpoint=checkpoint,
         progress=bench.progress,
     )
-    held = f", held-out recall@10 {max(trained.history):.2f}" if trained.history else ""
+    held = f", held-out mean reciprocal rank {max(trained.history):.2f}" if trained.history else ""
     card = bench.card(
         "unified",
         ("model", "model"),
