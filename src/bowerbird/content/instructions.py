@@ -21,15 +21,3 @@ def int8_is_fast(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     except OSError:
         return False
     return "avx512_vnni" in flags or "avx_vnni" in flags
-
-
-def bfloat16_is_fast(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor multiplies matrices of bfloat16 (AMX); elsewhere float32 is faster.
-
-    Args:
-        cpuinfo: where Linux lists what the processor can do.
-    """
-    try:
-        return "amx_bf16" in cpuinfo.read_text(encoding="utf-8")
-    except OSError:
-        return False

@@ -50,13 +50,13 @@ class PictureTop(nn.Module):
     Args:
         weights: kernel and bias (batch normalisation folded in) of ``expand``, ``depthwise``, ``project`` and ``head``,
             named ``expand.weight`` and so on.
-        bfloat16: multiply in bfloat16; only where the processor is made for it.
+        kind: the type products are computed in.
     """
 
-    def __init__(self, weights: Mapping[str, np.ndarray], *, bfloat16: bool = False) -> None:
+    def __init__(self, weights: Mapping[str, np.ndarray], *, kind: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.weights = NamedWeights(weights)
-        self._bfloat16 = bfloat16
+        self._kind = kind
 
     def forward(self, places: Float[Tensor, "picture y x width"]) -> Float[Tensor, "picture dim"]:
         """Unit vectors of pictures.
@@ -64,7 +64,7 @@ class PictureTop(nn.Module):
         Args:
             places: the input of the last block.
         """
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._kind == torch.bfloat16):
             wide = functional.relu6(self._point(places, "expand"))
             kernel = self.weights["depthwise.weight"]
             spread = functional.conv2d(
@@ -91,15 +91,20 @@ class TextTop(nn.Module):
         weights: the layer's weights, named as in the encoder without the layer's prefix.
         heads: of its attention.
         dropout: share left out behind attention and feed-forward while training.
-        bfloat16: multiply in bfloat16; only where the processor is made for it.
+        kind: the type products are computed in.
     """
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray], heads: int, dropout: float = 0.1, *, bfloat16: bool = False
+        self,
+        weights: Mapping[str, np.ndarray],
+        heads: int,
+        dropout: float = 0.1,
+        *,
+        kind: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.weights = NamedWeights(weights)
-        self._heads, self._bfloat16 = heads, bfloat16
+        self._heads, self._kind = heads, kind
         self._dropout = nn.Dropout(dropout)
 
     def forward(
@@ -111,7 +116,7 @@ class TextTop(nn.Module):
             tokens: the input of the last layer, padded.
             real: which tokens are no padding.
         """
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._kind == torch.bfloat16):
             texts, count, width = tokens.shape
             shape = (texts, count, self._heads, width // self._heads)
             query, key, value = (

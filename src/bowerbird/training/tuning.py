@@ -17,14 +17,15 @@ from torch.nn import functional
 
 from bowerbird.content.efficientnet_lite import LITE2_VARIANT, LiteVariant
 from bowerbird.content.encoder_tops import TokenStates, picture_top, text_top
-from bowerbird.content.instructions import bfloat16_is_fast
 from bowerbird.content.minilm import HEADS
 from bowerbird.nn.encoder_tops import PictureTop, TextTop
+from bowerbird.nn.precision import fast_type
 
 __all__ = ["LiveInput", "LivePictures", "LiveTexts", "new_picture_top", "new_text_top", "tuned_vectors"]
 
 _PART = 128
 """Inputs that run together."""
+_CPU = torch.device("cpu")
 
 
 @runtime_checkable
@@ -45,12 +46,12 @@ class LiveInput(Protocol):
 
 def new_picture_top(variant: LiteVariant = LITE2_VARIANT) -> PictureTop:
     """The layers above the cut of a picture network, as they come."""
-    return PictureTop(picture_top(variant), bfloat16=bfloat16_is_fast())
+    return PictureTop(picture_top(variant), kind=fast_type(_CPU))
 
 
 def new_text_top() -> TextTop:
     """The layer above the cut of the text network, as it comes."""
-    return TextTop(text_top(), HEADS, bfloat16=bfloat16_is_fast())
+    return TextTop(text_top(), HEADS, kind=fast_type(_CPU))
 
 
 class LivePictures:
