@@ -46,14 +46,14 @@ def ranker(
     from bowerbird.workspace.workbench import Workbench
 
     named = [name.strip() for name in kinds.split(",") if name.strip()]
+    if not named:
+        raise InputError(f"bench ranker: no kind is named; expected some of {', '.join(KINDS)}")
     for name in named:
         if name not in KINDS:
             raise InputError(f"bench ranker: unknown kind {name!r}; {did_you_mean(name, KINDS)}")
     space = opened(workspace)
     bench = Workbench(space.layout, space.settings)
     release = loaded_release(bench, with_ranker=False)
-    if not named:
-        raise InputError(f"bench ranker: no kind is named; expected some of {', '.join(KINDS)}")
     report = run_ranker(
         release,
         bench.events,

@@ -19,7 +19,6 @@ from bowerbird.ranking.features import FEATURES, FeatureMaker
 from bowerbird.ranking.lifelong import CompactItems, NearestSteps
 from bowerbird.ranking.network_inputs import STEPS, long_term_vector
 from bowerbird.ranking.scorer import Scorer
-from bowerbird.records.history import History
 from bowerbird.records.request import Context, Request
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
@@ -50,11 +49,6 @@ class Asked:
     at: Int64[np.ndarray, "step"]
     actions: Int8[np.ndarray, "step"]
     persons: Float32[np.ndarray, "request dim"]
-
-    def history(self, request: int) -> History:
-        """One request's history."""
-        own = slice(int(self.bounds[request]), int(self.bounds[request + 1]))
-        return History(self.rows[own], self.at[own], self.actions[own])
 
 
 @dataclass(frozen=True)

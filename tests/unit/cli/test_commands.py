@@ -82,6 +82,8 @@ def ended(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     [
         (["ask", "homefeed", "-w", "SHOP"], "nothing is built yet; run `bowerbird build"),
         (["ask", "homefeed", "-w", "nowhere"], "nowhere: no workspace here"),
+        (["bench", "ranker", "--kinds", "tree", "-w", "SHOP"], "bench ranker: unknown kind 'tree'"),
+        (["bench", "ranker", "--kinds", "", "-w", "SHOP"], "bench ranker: no kind is named"),
         (["build", "rankr", "-w", "SHOP"], "build: no signal 'rankr'; did you mean 'ranker'"),
         (["build", "-w", "SHOP", "--set", "sead=3"], "unknown field 'sead'; did you mean 'seed'"),
         (["import", "items", "-w", "SHOP"], "import items: no file was named"),

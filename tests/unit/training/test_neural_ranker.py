@@ -26,6 +26,7 @@ from bowerbird.records.signal import Space, Vectors
 from bowerbird.records.vocabulary import Vocabulary
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.sequences import Sequences
+from bowerbird.training import ranker
 from bowerbird.training.examples import LABELS
 from bowerbird.training.logistic import fitted_logistic
 from bowerbird.training.loop import LoopSettings
@@ -39,6 +40,7 @@ from bowerbird.training.ranker import (
     labels_of,
     ranker_data,
     reported,
+    train_ranker,
 )
 from bowerbird.training.ranker_batches import NOTHING, Hidden, RankerRows
 from bowerbird.training.ranker_examples import contexts, examples, predicted
@@ -284,3 +286,11 @@ def test_without_item_vectors_ids_and_features_are_read(data, tmp_path):
     said = predicted(bare, scorer, data.log, np.arange(40))["hide"]
     expected = calibrations.probabilities(logits, are_cold(some.features))["hide"]
     np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_without_torch_a_network_is_refused_and_auto_takes_trees(data, monkeypatch):
+    monkeypatch.setattr(ranker.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(NotReadyError, match=r"torch is not installed; `pip install 'bowerbird\[train\]'`"):
+        fitted_kind("neural", data, 7)
+    release, events = world(400)
+    assert train_ranker(release, events, 7, "auto").card.kind == "trees"
