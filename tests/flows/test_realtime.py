@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import numpy as np
@@ -63,6 +64,16 @@ def test_a_state_that_is_down_degrades_the_answer_and_says_so(own_workspace, mon
         items, reply = slate(client)
         assert len(items) == 10
         assert STATE_DOWN in reply["notes"]
+        assert "bowerbird_degraded_answers_total 1.0" in client.get("/metrics").text
+
+
+def test_the_alerts_ask_for_what_the_server_counts(own_workspace, repository):
+    rules = (repository / "docs" / "guides" / "alerts.yml").read_text()
+    with TestClient(make_app(own_workspace)) as client:
+        client.get("/v1/homefeed?user=u3")
+        counted = set(re.findall(r"^(bowerbird_\w+)", client.get("/metrics").text, re.MULTILINE))
+    events = {"bowerbird_events_total"}  # has no line before the first event
+    assert set(re.findall(r"bowerbird_\w+", rules)) <= counted | events
 
 
 def test_the_consumer_reads_the_log_once_and_trims_what_the_build_has(own_workspace):

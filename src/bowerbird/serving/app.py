@@ -86,6 +86,7 @@ def make_app(
     settings = settings or workspace.settings.serving
     telltale = Telltale()
     live = LiveWorkspace(workspace, wall_clock=settings.live_clock, record=settings.record_slates)
+    live.told_degraded = telltale.degraded.inc
     telltale.show_release(live.edition.release.version)
     most = settings.kept_slates
     kept = SharedSlates(workspace.layout.state / SLATES, most) if shared else KeptSlates(most)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -96,6 +97,8 @@ class LiveWorkspace:
         self.workspace = workspace
         self._wall_clock = wall_clock
         self._record_all = record
+        self.told_degraded: Callable[[], object] = lambda: None
+        """Called for every answer that lacks the online state."""
         self.edition = Edition.loaded(workspace)
         """What answers now."""
         self._warm()
@@ -175,6 +178,7 @@ class LiveWorkspace:
         if question.record or (self._record_all and question.user is not None and question.as_of is None):
             self._record(edition, slate, question.user)
         if degraded:
+            self.told_degraded()
             slate = replace(slate, notes=(*slate.notes, *degraded))
         return slate, edition.cards
 

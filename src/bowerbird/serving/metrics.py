@@ -47,6 +47,11 @@ class Telltale:
             multiprocess_mode="livesum",
         )
         self.events = Counter("bowerbird_events", "Events received", ("outcome",), registry=self.registry)
+        self.degraded = Counter(
+            "bowerbird_degraded_answers",
+            "Answers that lacked the online state and say so",
+            registry=self.registry,
+        )
         self.release = Gauge(
             "bowerbird_release",
             "Processes that answer from a release",

@@ -1,0 +1,171 @@
+"""A soak: two workers, a Redis and a consumer under load, with a new release, a killed worker and a killed Redis in it.
+
+Usage: python benchmarks/serving_soak.py WORKSPACE [--seconds 1800] [--rate 20] [--json OUT]
+
+A copy of the workspace is served. Home feeds are asked at ``--rate`` a second and 100 events a second are sent; a
+quarter of the way a build and a reload switch the release, half way one worker is killed with SIGKILL, at three
+quarters Redis is, and started again two seconds later. At the end every acknowledged event must be in the log
+once, every answer must have been whole and of one release, and the memory of the workers is compared with what
+it was at a tenth of the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from served import Client, Served, loaded, served
+
+from bowerbird.randomness import generator
+from bowerbird.testing.servers import RedisServer
+from bowerbird.workspace import Workspace
+
+BATCH, BATCHES_PER_S = 20, 5
+
+
+class Sender:
+    """Sends events without end, each batch until it is acknowledged.
+
+    Args:
+        port: of the server.
+        people: ids.
+        items: ids.
+    """
+
+    def __init__(self, port: int, people: tuple[str, ...], items: tuple[str, ...]) -> None:
+        self._port, self._people, self._items = port, people, items
+        self.acknowledged: set[str] = set()
+        self.refused: Counter[str] = Counter()
+        """Batches that were not taken and sent again, by the answer."""
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        client, draw, number, began = Client(self._port), generator(0, "soak"), 0, time.monotonic()
+        while not self.ended.is_set():
+            rows = [
+                {
+                    "event_id": f"soak-{number}-{place}",
+                    "user_id": self._people[draw.integers(len(self._people))],
+                    "item_id": self._items[draw.integers(len(self._items))],
+                    "action": ("impression", "click", "save")[place % 3],
+                }
+                for place in range(BATCH)
+            ]
+            if self._sent(client, rows):
+                self.acknowledged.update(row["event_id"] for row in rows)
+            number += 1
+            self.ended.wait(max(0.0, began + number / BATCHES_PER_S - time.monotonic()))
+
+    def _sent(self, client: Client, rows: list[dict]) -> bool:
+        while not self.ended.is_set():
+            try:
+                status, reply = client.ask("/v1/events", {"events": rows})
+            except (OSError, http.client.HTTPException) as error:
+                self.refused[type(error).__name__] += 1
+            else:
+                if status == 200:
+                    assert not reply["rejected"], reply
+                    return True
+                self.refused[str(status)] += 1
+            time.sleep(0.2)
+        return False
+
+
+def disturbed(server: Served, redis: RedisServer, directory: Path, seconds: float, told: dict) -> None:
+    """What happens on the way, at its times."""
+    began = time.monotonic()
+
+    def at(share: float) -> None:
+        time.sleep(max(0.0, began + share * seconds - time.monotonic()))
+
+    at(0.1)
+    told["memory_before_mb"] = server.memory_mb()
+    at(0.25)
+    subprocess.run(
+        [sys.executable, "-m", "bowerbird", "build", "-w", str(directory), "--json"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    told["switched"] = Client(server.port).ask("/v1/reload", {})[0] == 200
+    at(0.5)
+    os.kill(server.workers()[0], signal.SIGKILL)
+    at(0.75)
+    redis.kill()
+    time.sleep(2)
+    redis.start_again()
+    at(0.98)
+    told["memory_after_mb"] = server.memory_mb()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--seconds", type=float, default=1800)
+    parser.add_argument("--rate", type=float, default=20)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "workspace"
+        shutil.copytree(options.workspace, copy)
+        (Path(folder) / "redis").mkdir()
+        redis = RedisServer(Path(folder) / "redis")
+        with (copy / "bowerbird.toml").open("a", encoding="utf-8") as settings:
+            settings.write(f'\n[realtime]\nstream = "{redis.url}"\nstate = "{redis.url}"\n')
+        found = soak(copy, redis, options.seconds, options.rate, Path(folder) / "log")
+        redis.kill()
+    print(json.dumps(found, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+
+
+def soak(directory: Path, redis: RedisServer, seconds: float, rate: float, log: Path) -> dict:
+    space = Workspace.open(directory)
+    people, items = space.workbench().people.ids, space.workbench().items.vocabulary.ids
+    consuming = [sys.executable, "-m", "bowerbird", "consume", "-w", str(directory)]
+    consumer = subprocess.Popen(
+        ["bash", "-c", 'while ! "$@"; do sleep 1; done', "supervisor", *consuming], start_new_session=True
+    )
+    told: dict = {}
+    with served(directory, 2, log) as server:
+        sender = Sender(server.port, people, items)
+        disturber = threading.Thread(target=disturbed, args=(server, redis, directory, seconds, told))
+        sending = threading.Thread(target=sender.run)
+        for one in (sending, disturber):
+            one.start()
+        load = loaded(server.port, people, rate, seconds)
+        sender.ended.set()
+        for one in (sending, disturber):
+            one.join()
+    os.killpg(consumer.pid, signal.SIGTERM)
+    consumer.wait()
+    subprocess.run([*consuming, "--once"], check=True, stdout=subprocess.DEVNULL)
+    kept = Counter(Workspace.open(directory).workbench().events.table.column("event_id").to_pylist())
+    lost = [name for name in sender.acknowledged if kept[name] != 1]
+    return {
+        "seconds": seconds,
+        **load.row(),
+        "failures": dict(Counter(load.failed)),
+        "error_rate": len(load.failed) / max(len(load.waits_s) + len(load.failed), 1),
+        "releases": len(load.releases),
+        "acknowledged": len(sender.acknowledged),
+        "lost_or_doubled": len(lost),
+        "batches_sent_again": dict(sender.refused),
+        **told,
+    }
+
+
+if __name__ == "__main__":
+    main()
