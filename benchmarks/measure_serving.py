@@ -148,13 +148,35 @@ def saturation(server: Served, people: Sequence[str], seconds: float) -> dict:
 
 
 def memory(live: LiveWorkspace) -> dict:
-    """Resident memory, and what a release holds of each item beyond its vectors and their indexes."""
+    """Resident memory, and what a release holds of each item beyond its vectors: tables, names, indexes, neighbours."""
     release = live.edition.release
-    columns = release.items.table.nbytes + release.categories.nbytes + release.created_at.nbytes
-    return {
-        "resident_mb": round(resident_mb()),
-        "catalogue_bytes_per_item": round(columns / max(len(release.items), 1)),
+    parts = {
+        "catalogue": (release.items, release.row_of, release.categories, release.created_at),
+        "vector indexes": list(release.indexes.values()),
+        "neighbours": release.cooccurrence,
+        "words": release.lexical,
+        "interests": release.interests,
     }
+    items = max(len(release.items), 1)
+    each = {name: round(held_bytes(part, set()) / items) for name, part in parts.items()}
+    return {"resident_mb": round(resident_mb()), "bytes_per_item": each, "together": sum(each.values())}
+
+
+def held_bytes(thing: object, met: set[int]) -> int:
+    """Bytes of the arrays, tables and texts a thing leads to, each once."""
+    if id(thing) in met or thing is None:
+        return 0
+    met.add(id(thing))
+    own = getattr(thing, "size_bytes", None) or getattr(thing, "nbytes", None)
+    if isinstance(own, int):
+        return own
+    if isinstance(thing, (str, bytes, int, float)):
+        return sys.getsizeof(thing)
+    if isinstance(thing, dict):
+        return sys.getsizeof(thing) + sum(held_bytes(one, met) for pair in thing.items() for one in pair)
+    if isinstance(thing, (list, tuple, set, frozenset)):
+        return sys.getsizeof(thing) + sum(held_bytes(one, met) for one in thing)
+    return sum(held_bytes(one, met) for one in getattr(thing, "__dict__", {}).values())
 
 
 def run(script: str, *arguments: str) -> None:

@@ -173,7 +173,11 @@ def served(directory: Path, workers: int, log: Path) -> Iterator[Served]:
             if "Ctrl-C" in text:
                 break
         server = Served(process, port)
-        server.until(lambda: log.read_text().count('"event":"ready"') >= workers)
+        try:
+            server.until(lambda: log.read_text().count('"event":"ready"') >= workers, 300)
+        except TimeoutError:
+            sys.stderr.write(log.read_text())
+            raise
         yield server
     finally:
         process.terminate()
