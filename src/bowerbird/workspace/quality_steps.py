@@ -135,7 +135,8 @@ def make_picture_text(bench: Workbench, version: str) -> SignalCard:
     names = readable(bench)
     cache = TextCache(bench.layout, READER)
     wanted = dict.fromkeys(name for name in names if name)
-    missing = [name for name in wanted if name not in cache.get(wanted)]
+    known = cache.get(wanted)
+    missing = [name for name in wanted if name not in known]
     if missing:
         reader = TextReader()
 

@@ -31,9 +31,21 @@ def safety_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     policy = "|".join(f"{name}={rule.fingerprint()}" for name, rule in settings.policy.items())
     policy += "|" + ",".join(settings.surfaces)
     return [
-        Step("safety", ("catalogue", "image_vector", "picture_text"), 1, nsfw, make_safety),
-        Step("eligibility", ("picture_quality", "picture_text", "safety"), 1, policy, make_eligibility),
+        Step("safety", ("catalogue", "image_vector", "picture_text"), 1, nsfw, make_safety, lacks_items),
+        Step(
+            "eligibility",
+            ("picture_quality", "picture_text", "safety"),
+            1,
+            policy,
+            make_eligibility,
+            lacks_items,
+        ),
     ]
+
+
+def lacks_items(bench: Workbench) -> str | None:
+    """Why there is nothing to judge; None when there is."""
+    return None if len(bench.items) else "the catalogue is empty"
 
 
 def make_safety(bench: Workbench, version: str) -> SignalCard:
@@ -111,7 +123,7 @@ def _facts(bench: Workbench) -> dict[str, Float32[np.ndarray, "item"]]:
         facts["text_share"][rows] = table.column("text_share").to_numpy()
     facts["shorter_side"] = np.minimum(facts["width"], facts["height"])
     table = bench.signals.table("safety")
-    kinds = np.array(table.column("name").to_pylist())
+    kinds = np.array(table.column("name").to_pylist(), dtype=str)
     rows, values = row_of.rows(table.column("item_id").to_pylist()), table.column("value").to_numpy()
     for name in ("spam", "nsfw"):
         facts[name] = np.full(len(bench.items), np.nan, dtype=np.float32)
