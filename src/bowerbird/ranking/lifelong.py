@@ -92,7 +92,7 @@ class CompactItems:
 
         Cost: O(n * steps * dim), about half of it spent on choosing.
 
-        Source: the nearest-neighbour selection of TransAct V2 (arXiv:2506.02267, section 3.2), over all actions
+        Source: the nearest-neighbour selection of TransAct V2 (arXiv:2506.02267), over all actions
             at once where the paper keeps sequences apart; what is found is pooled, not read by a transformer.
         """
         past = history.last(LIFELONG_STEPS)

@@ -7,7 +7,7 @@ layers to one logit per action. The transformer's own logits are added, so that 
 
 :mod:`bowerbird.nn.ranker` is the same network in torch; a test holds the two together.
 
-Source: TransAct (arXiv:2306.00248) for the parts; DCN-v2 (arXiv:2008.13535, section 3.3, low-rank crosses).
+Source: TransAct (arXiv:2306.00248) for the parts; DCN-v2 (arXiv:2008.13535), its crosses of low rank.
 """
 
 from __future__ import annotations

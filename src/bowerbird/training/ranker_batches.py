@@ -59,7 +59,7 @@ def label_weights(
         actions: the heads.
         matrix: what weighs more or less than 1, e.g. that what somebody hid is a surer no to a save.
 
-    Source: the label matrix of TransAct's loss (arXiv:2306.00248, section 3.4).
+    Source: the label matrix of TransAct's loss (arXiv:2306.00248).
 
     Example:
         >>> hidden_and_nothing = np.array([[0, 0, 0, 1, 0], [0, 0, 0, 0, 0]], bool)
