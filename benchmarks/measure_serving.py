@@ -185,6 +185,8 @@ def run(script: str, *arguments: str) -> None:
 
 def in_process(workspace: Path, parts: set[str], count: int) -> dict:
     """What is measured without HTTP, in a process that leaves memory as a server does."""
+    if not parts & {"memory", "ingest"}:
+        return {}
     live = LiveWorkspace(Workspace.open(workspace))
     gc.collect()
     gc.freeze()

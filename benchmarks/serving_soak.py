@@ -124,8 +124,10 @@ def main() -> None:
         redis = RedisServer(Path(folder) / "redis")
         with (copy / "bowerbird.toml").open("a", encoding="utf-8") as settings:
             settings.write(f'\n[realtime]\nstream = "{redis.url}"\nstate = "{redis.url}"\n')
-        found = soak(copy, redis, options.seconds, options.rate, Path(folder) / "log")
-        redis.kill()
+        try:
+            found = soak(copy, redis, options.seconds, options.rate, Path(folder) / "log")
+        finally:
+            redis.kill()
     print(json.dumps(found, indent=1))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
@@ -139,18 +141,20 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float, log: 
         ["bash", "-c", 'while ! "$@"; do sleep 1; done', "supervisor", *consuming], start_new_session=True
     )
     told: dict = {}
-    with served(directory, 2, log) as server:
-        sender = Sender(server.port, people, items)
-        disturber = threading.Thread(target=disturbed, args=(server, redis, directory, seconds, told))
-        sending = threading.Thread(target=sender.run)
-        for one in (sending, disturber):
-            one.start()
-        load = loaded(server.port, people, rate, seconds)
-        sender.ended.set()
-        for one in (sending, disturber):
-            one.join()
-    os.killpg(consumer.pid, signal.SIGTERM)
-    consumer.wait()
+    try:
+        with served(directory, 2, log) as server:
+            sender = Sender(server.port, people, items)
+            disturber = threading.Thread(target=disturbed, args=(server, redis, directory, seconds, told))
+            sending = threading.Thread(target=sender.run)
+            for one in (sending, disturber):
+                one.start()
+            load = loaded(server.port, people, rate, seconds)
+            sender.ended.set()
+            for one in (sending, disturber):
+                one.join()
+    finally:
+        os.killpg(consumer.pid, signal.SIGTERM)
+        consumer.wait()
     subprocess.run([*consuming, "--once"], check=True, stdout=subprocess.DEVNULL)
     kept = Counter(Workspace.open(directory).workbench().events.table.column("event_id").to_pylist())
     lost = [name for name in sender.acknowledged if kept[name] != 1]

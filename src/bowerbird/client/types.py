@@ -182,6 +182,8 @@ class Question(TypedDict):
     """How many items; the surface's own number when absent."""
     exclude: NotRequired[list[str]]
     """Items not to show."""
+    boost: NotRequired[list[str]]
+    """Conditions with a strength: ``category=home:0.5`` makes items that meet it worth half a mean value more."""
     seed: NotRequired[int]
     """Of whatever is random."""
     as_of: NotRequired[str | None]
