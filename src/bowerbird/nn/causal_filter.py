@@ -28,7 +28,7 @@ def causal_filter(x: Tensor, kernel: Tensor) -> Tensor:
         >>> causal_filter(torch.tensor([[[1.0], [0.0], [2.0]]]), torch.tensor([[1.0], [0.5]])).flatten()
         tensor([1.0000, 0.5000, 2.0000])
     """
-    return _CausalFilter.apply(x, kernel)  # type: ignore[no-any-return]
+    return _CausalFilter.apply(x, kernel[: x.shape[1]])  # type: ignore[no-any-return]
 
 
 def _pieces(x: Tensor, size: int) -> Tensor:
