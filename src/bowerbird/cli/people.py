@@ -103,7 +103,7 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
         for one in portrait.medoids[:SHOWN_MEDOIDS]:
             said(f"  {one.importance:4.0%}  {item(one.item_id)}  of {len(one.members)}")
     if portrait.nearest:
-        console.print(f"\nPeople alike, by {portrait.nearest[0].by}", style="bold")
+        console.print(f"\nPeople alike, by {portrait.nearest[0].by} (cosine; 1 is the same)", style="bold")
         said("  " + ", ".join(f"{one.user_id} {one.similarity:.2f}" for one in portrait.nearest))
     if portrait.vectors:
         console.print("\nVectors", style="bold")

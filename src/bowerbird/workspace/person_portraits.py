@@ -45,6 +45,9 @@ __all__ = ["Crowd", "PersonPortraits"]
 
 NEAREST = 8
 """People alike that are named."""
+TASTE = "user_vector"
+"""What people alike are sought by where it is there: people who share an interest are near in it; in the universal vector
+how often people come weighs more."""
 MOST_PROOFS = 24
 """Events shown per interest; all are counted."""
 MOST_BINS = 52
@@ -247,9 +250,9 @@ class PersonPortraits:
         return self._unit[name]
 
     def _nearest(self, crowd: Crowd, row: int) -> tuple[NearPerson, ...]:
-        """By the first live vector this person has; else by the items both took."""
+        """By cosine of the taste vector, else of another live vector this person has, else by the items both took."""
         names = self._release.people
-        for card in self._cards:
+        for card in sorted(self._cards, key=lambda card: card.name != TASTE):
             vectors = self._vectors(card.name)
             if row < len(vectors) and vectors.present[row]:
                 unit = self._directions(card.name)

@@ -88,6 +88,10 @@ def held_out(history: Interactions, target: Interactions) -> HeldOut:
     )
 
 
+LEAST_ITEMS = 3
+"""With fewer items every list holds everything."""
+
+
 def collaborative_split(interactions: Interactions, protocol: str | None, holdout: float | None) -> Split:
     """The split that was asked for: a named protocol, a random share, or the data's own column.
 
@@ -135,6 +139,12 @@ def run_collaborative(
     if plan.refit:
         raise InputError("collaborative: refit has no meaning here; every row is fitted on all of train")
     split = collaborative_split(interactions, protocol, holdout)
+    if not len(split.train) or interactions.items_total < LEAST_ITEMS:
+        raise InputError(
+            f"collaborative: {len(interactions):,} events of {interactions.users_total:,} users and "
+            f"{interactions.items_total:,} items, {len(split.train):,} of them to learn from, are too few to compare models; "
+            f"expected users with several items each, and at least {LEAST_ITEMS} items"
+        )
     train = joined(split.train, split.valid)
     on_validation = held_out(split.train, split.valid).measured if len(split.valid) else None
     test = held_out(train, split.test)

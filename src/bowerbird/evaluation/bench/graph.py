@@ -163,6 +163,10 @@ class _Contenders:
         return self.blended(searched_weights(value_of, 3))
 
 
+LEAST_ITEMS = 3
+"""With fewer items nothing is near or far."""
+
+
 def run_graph(interactions: Interactions, plan: BenchPlan) -> BenchReport:
     """The table of what relates items of one collection.
 
@@ -171,8 +175,14 @@ def run_graph(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         plan: how many seeds, each with its own held-out memberships and hidden items.
 
     Raises:
-        InputError: no item has content, or see :func:`related_task`.
+        InputError: too few items, none has content, or see :func:`related_task`.
     """
+    if interactions.items_total < LEAST_ITEMS:
+        raise InputError(
+            f"graph: {len(interactions):,} memberships of {interactions.users_total:,} collections and "
+            f"{interactions.items_total:,} items are too few to relate items by; expected collections (or people) with "
+            "several items each"
+        )
     if interactions.content is None or not interactions.content.any():
         raise InputError(
             "graph: no item has content to compare with; expected --items with item_id and words"

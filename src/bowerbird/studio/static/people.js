@@ -74,7 +74,7 @@ export function understood(portrait, again) {
     portrait.interests.length ? make("div", { class: "panel" }, ...portrait.interests.map((one) => interestRow(user, one, items, again))) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),
     ...(refused.length ? [make("p", { class: "row" }, make("span", { class: "quiet" }, "Not shown, by the person's wish:"), ...refused)] : []),
     ...(clusters.length ? [make("h2", {}, "Clusters"), make("p", { class: "quiet" }, "Groups of alike items the person acted on; the first picture stands for the group."), make("div", { class: "panel" }, ...clusters)] : []),
-    ...(portrait.nearest.length ? [make("h2", {}, "People alike"), make("p", { class: "row" }, ...portrait.nearest.map((one) => make("a", { class: "chip", href: personPage(one.user_id) }, `${one.user_id} ${one.similarity.toFixed(2)}`)), make("span", { class: "quiet" }, `by ${portrait.nearest[0].by.replaceAll("_", " ")}`))] : []),
+    ...(portrait.nearest.length ? [make("h2", {}, "People alike"), make("p", { class: "row" }, ...portrait.nearest.map((one) => make("a", { class: "chip", href: personPage(one.user_id) }, `${one.user_id} ${one.similarity.toFixed(2)}`)), make("span", { class: "quiet" }, `by ${portrait.nearest[0].by.replaceAll("_", " ")}; 1 is the same`))] : []),
     ...(portrait.vectors.length ? [make("p", { class: "row" }, make("span", { class: "quiet" }, "Vectors:"), ...portrait.vectors.map((one) => chip(`${one.name} ${one.version.slice(0, 12)} · ${one.producer}`, one.present ? "source" : "")))] : []),
     ...portrait.notes.map((note) => make("p", { class: "quiet" }, note)),
   ];

@@ -78,3 +78,9 @@ def test_collections_of_one_item_are_refused():
 def test_items_without_content_are_refused():
     with pytest.raises(InputError, match="graph: no item has content"):
         run_graph(replace(EVENTS, content=None), BenchPlan(("graph",)))
+
+
+def test_a_single_membership_is_said_to_be_too_little():
+    one = Interactions.from_table(pa.table({"user_id": ["u"], "item_id": ["a"]}))
+    with pytest.raises(InputError, match="graph: 1 memberships of 1 collections and 1 items are too few"):
+        run_graph(one, BenchPlan(("graph",)))

@@ -179,6 +179,14 @@ def test_collaborative_reads_the_split_column():
         run_collaborative(events, BenchPlan(("pop",), tune=True))
 
 
+def test_a_single_event_is_said_to_be_too_little():
+    one = Interactions.from_table(pa.table({"user_id": ["u"], "item_id": ["a"]}))
+    with pytest.raises(
+        InputError, match=r"collaborative: 1 events of 1 users and 1 items.* too few to compare"
+    ):
+        run_collaborative(one, BenchPlan(("pop",)), holdout=0.1)
+
+
 def test_unclear_wishes_are_refused():
     events, plan = chains(), BenchPlan(("pop",))
     with pytest.raises(InputError, match="did you mean 'loo'"):
