@@ -19,11 +19,16 @@ from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.next_item import INDEX
 from bowerbird.users.next_item import NextItemReader, ReaderShape, first_meetings
+from bowerbird.workspace.model_steps import lacks_impressions
 from bowerbird.workspace.people_steps import lacks_events, torch_missing
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
+SOURCE = "next_item"
+"""The source that reads the model; where no surface names it, nothing is trained."""
+RANKED_ANYWAY = 5_000
+"""With fewer items and impressions to train a ranker on, one more source was measured to change nothing (see the log)."""
 __all__ = ["make_next_item", "sequence_steps", "training_sequences"]
 
 
@@ -36,6 +41,10 @@ def sequence_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
 
 def lacks_sequences(bench: Workbench) -> str | None:
     """Why no encoder can be trained here; None when one can."""
+    if not any(SOURCE in surface.sources for surface in bench.settings.surfaces.values()):
+        return f"no surface has the source {SOURCE!r}"
+    if len(bench.items) < RANKED_ANYWAY and lacks_impressions(bench) is None:
+        return f"with {len(bench.items):,} items the other sources bring nearly all a ranker could choose"
     return torch_missing() or lacks_events(bench)
 
 
