@@ -57,7 +57,7 @@ class _CausalAttention(torch.autograd.Function):
     def forward(ctx: Any, joined: Tensor, added: Tensor, heads: int, kept: Tensor | None) -> Tensor:
         batch, length, wide = joined.shape
         query, key, value = _by_head(joined, 3, heads)
-        query.mul_(1.0 / math.sqrt(query.shape[2]))
+        query = query * (1.0 / math.sqrt(query.shape[2]))  # not in place: for one sequence alone it is a view
         found = torch.empty_like(value)
         weights = []
         for start, stop in _strips(length):

@@ -29,18 +29,19 @@ def _plain_attention(joined: Tensor, added: Tensor, heads: int, kept: Tensor | N
     return (weights @ value).transpose(1, 2).reshape(batch, length, wide // 3)
 
 
+@pytest.mark.parametrize("batch", [1, BATCH])  # alone, queries are a view of what is read
 @pytest.mark.parametrize("length", [1, 5, 11])
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("dropped", [True, False])
 def test_attention_in_strips_equals_the_plain_one_with_its_gradients(
-    monkeypatch, length, biased, dropped
+    monkeypatch, batch, length, biased, dropped
 ) -> None:
     monkeypatch.setattr(attention, "STRIP", 4)
     torch.manual_seed(0)
-    joined = torch.randn(BATCH, length, 3 * DIM, requires_grad=True)
+    joined = torch.randn(batch, length, 3 * DIM, requires_grad=True)
     bias = torch.randn(HEADS if biased else 1, length, length, requires_grad=True)
-    kept = (torch.rand(BATCH, HEADS, length, length) > 0.3).float() if dropped else None
-    seen = torch.randn(BATCH, length, DIM)
+    kept = (torch.rand(batch, HEADS, length, length) > 0.3).float() if dropped else None
+    seen = torch.randn(batch, length, DIM)
     found, wanted = (
         one(joined, bias + _future(length), HEADS, kept) for one in (causal_attention, _plain_attention)
     )
