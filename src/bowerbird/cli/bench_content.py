@@ -62,8 +62,12 @@ def image_text(
     seeds: Seeds = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each training.")] = None,
     tune: Annotated[
-        bool, typer.Option(help="Let the last layers of the encoders learn too: ten times as long.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--tune/--no-tune",
+            help="Let the last layers of the encoders learn too; by default from 3,000 pictures on.",
+        ),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Texts find pictures and pictures find texts; several sets are also trained together."""

@@ -43,6 +43,8 @@ __all__ = ["run_image_text"]
 
 CUTOFFS = (1, 5, 10)
 SHORT = 64
+LEAST_TUNED = 3000
+"""Pictures to train on from which the encoders learn too: with 1,500 nothing was gained, with 6,000 much (docs/log.md)."""
 Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
 Live = Mapping[str, Any]
 """Inputs of :mod:`bowerbird.training.tuning` by modality, which is not imported before it is needed: it loads torch."""
@@ -83,7 +85,7 @@ def run_image_text(
     *,
     fit: tuple[Path, Path] | None = None,
     epochs: int | None = None,
-    tune: bool = True,
+    tune: bool | None = None,
     threads: int = 2,
     progress: Progress = SILENT,
 ) -> BenchReport:
@@ -94,7 +96,8 @@ def run_image_text(
         seeds: trainings of each trained contender.
         fit: train on this set's train part instead of each set's own, e.g. to measure transfer.
         epochs: of each training; the default when None.
-        tune: let the last layers of the encoders learn too, which takes about ten times as long.
+        tune: let the last layers of the encoders learn too, which takes about ten times as long; None does so
+            where there are at least 3,000 pictures to train on.
         threads: workers that encode.
         progress: shows encoding and training.
 
@@ -105,23 +108,31 @@ def run_image_text(
     """
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     bridge = conse_bridge(image, text)
-    encode = _Encoding(image, text, bridge, tune, progress)
+    encode = _Encoding(image, text, bridge, tune is not False, progress)
     read = [encode(*one) for one in sets]
     fitted = [encode(*fit)] if fit is not None else []
     rows: list[BenchRow] = []
-    tunable = all(one.tokens is not None for one in (*read, *fitted))
-    best = "tuned" if tunable else "frozen"
-    together = [_Contender("ours, trained on all sets", read, best)] if len(read) > 1 and not fitted else []
+    together: list[_Contender] = []
+    if len(read) > 1 and not fitted:
+        together.append(_Contender("ours, trained on all sets", read, _kind(read, read, tune)))
     for one in read:
         where = f"{one.captioned.name}: " if len(read) > 1 else ""
         rows += _untrained(one, where)
         own = fitted or [one]
-        contenders = [_Contender("linear heads", own, "plain"), _Contender("ours, frozen encoders", own)]
-        if tunable:
-            contenders.append(_Contender("ours", own, "tuned"))
+        kind = _kind(own, [one], tune)
+        contenders = [_Contender("linear heads", own, "plain"), _Contender("ours", own, kind)]
+        if kind == "tuned":
+            contenders.insert(1, _Contender("ours, frozen encoders", own))
         for contender in (*contenders, *together):
             rows.append(contender.row(one, where, seeds, epochs, progress))
     return _report(read, fitted, rows)
+
+
+def _kind(fitted: Sequence[_Set], asked: Sequence[_Set], tune: bool | None) -> Literal["frozen", "tuned"]:
+    """Whether encoders learn too: where that was asked for or there is enough to learn from, and places were kept."""
+    enough = sum(len(one.readable(TRAIN)) for one in fitted) >= LEAST_TUNED
+    possible = all(one.tokens is not None for one in (*fitted, *asked))
+    return "tuned" if possible and (enough if tune is None else tune) else "frozen"
 
 
 class _Contender:

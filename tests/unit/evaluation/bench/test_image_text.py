@@ -84,7 +84,8 @@ def test_the_bench_runs_where_pictures_are_broken_and_texts_equal(
     files = [drawn(number) for number in range(89)] + [b"broken"]
     images = pictures(tmp_path, names, files)
     said = [f"picture {number % 45}" for number in range(90)]
-    report = run_image_text([(images, captions(tmp_path, image=names, caption=said))], 1, epochs=1, threads=1)
+    sets = [(images, captions(tmp_path, image=names, caption=said))]
+    report = run_image_text(sets, 1, epochs=1, tune=True, threads=1)
     models = ["random", "ConSE, no training", "linear heads", "ours, frozen encoders", "ours"]
     assert [row.model for row in report.rows] == models
     assert any("1 pictures could not be read" in note for note in report.notes)
