@@ -134,8 +134,12 @@ def knn(
     columns: Annotated[str, typer.Option(help="Label columns, by comma.")] = "label",
     seed: Annotated[int, typer.Option(help="Draws a missing split and the training.")] = 0,
     tune: Annotated[
-        bool, typer.Option(help="Let the encoder's last layers learn too: some minutes more.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--tune/--no-tune",
+            help="Let the encoder's last layers learn too; by default from 3,000 pictures on.",
+        ),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Classes of pictures by neighbours and by a linear probe, frozen features beside the unified space."""

@@ -34,7 +34,7 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
-from bowerbird.evaluation.bench.tower_effort import tower_effort
+from bowerbird.evaluation.bench.tower_effort import LEAST_TUNED, tower_effort
 from bowerbird.metrics.cross_modal import best_ranks
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
@@ -43,8 +43,6 @@ __all__ = ["run_image_text"]
 
 CUTOFFS = (1, 5, 10)
 SHORT = 64
-LEAST_TUNED = 3000
-"""Pictures to train on from which the encoders learn too: with 1,500 nothing was gained, with 6,000 much (docs/log.md)."""
 Embedding = tuple[Float32[np.ndarray, "picture dim"], Float32[np.ndarray, "text dim"]]
 Live = Mapping[str, Any]
 """Inputs of :mod:`bowerbird.training.tuning` by modality, which is not imported before it is needed: it loads torch."""

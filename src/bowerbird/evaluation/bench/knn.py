@@ -30,7 +30,7 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
-from bowerbird.evaluation.bench.tower_effort import tower_effort
+from bowerbird.evaluation.bench.tower_effort import LEAST_TUNED, tower_effort
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.logistic import fitted_logistic
@@ -60,7 +60,7 @@ def run_knn(
     columns: Sequence[str],
     seed: int = 0,
     *,
-    tune: bool = True,
+    tune: bool | None = None,
     threads: int = 2,
     progress: Progress = SILENT,
 ) -> BenchReport:
@@ -71,7 +71,8 @@ def run_knn(
         labels: a table that names pictures and has the columns, and perhaps a split.
         columns: columns of labels, each judged by itself.
         seed: draws a missing split and the training.
-        tune: let the encoder's last layers learn too, some minutes more.
+        tune: let the encoder's last layers learn too, some minutes more; None does so where there are at least 3,000
+            pictures to train on.
         threads: workers that encode.
         progress: shows encoding and training.
 
@@ -83,7 +84,9 @@ def run_knn(
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     found = labelled_pictures(images, labels, columns)
     with row_cost() as encoding:
-        features = picture_features(found.source, found.places, image, below=tune, progress=progress)
+        features = picture_features(
+            found.source, found.places, image, below=tune is not False, progress=progress
+        )
     kept = np.flatnonzero(features.present)
     found = found.kept(kept, features.note)
     places = None if features.places is None else features.places[kept]
@@ -94,7 +97,8 @@ def run_knn(
     frozen = _frozen(features, encoding.cpu_s, encoding.peak_mb)
     spaces, notes = [*frozen], [*found.notes, parts.how]
     try:
-        kinds = (False,) if places is None else (False, True)
+        wanted = len(parts.train) >= LEAST_TUNED if tune is None else tune
+        kinds = (False, True) if wanted and places is not None else (False,)
         spaces += [
             _taught(features, found, parts, names, bridge, seed, progress, tuned=tuned) for tuned in kinds
         ]
@@ -154,7 +158,7 @@ def _taught(
             sides = [ItemParts({**sides[0].blocks, "image": image})]
         views = tuple(tower.project(side).matrix for side in sides)
         asked = normalise(np.sum(views, axis=0))
-    name = "ours, taught the names" if tuned else "ours, taught the names, frozen encoder"
+    name = "ours, taught the names" + (", encoder tuned" if tuned else "")
     return _Space(name, views, asked, cost.cpu_s, cost.peak_mb)
 
 

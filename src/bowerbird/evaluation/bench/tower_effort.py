@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-__all__ = ["TowerEffort", "tower_effort"]
+__all__ = ["LEAST_TUNED", "TowerEffort", "tower_effort"]
 
+LEAST_TUNED = 3000
+"""Pictures to train on from which encoders learn too: with 1,500 nothing was gained, with 6,000 much (docs/log.md)."""
 LEAST_BATCH, MOST_BATCH = 64, 1500
 MOST_TUNED_BATCH = 500
 """Pictures in a step while encoders are tuned: their places take memory."""

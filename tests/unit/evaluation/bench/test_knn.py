@@ -75,9 +75,10 @@ def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(
     gaps = [None if number % 3 == 0 else "same" for number in range(100)]
     empty = ["x"] + [None] * 99
     pq.write_table(pa.table({"image": names, "kind": kind, "gaps": gaps, "empty": empty}), labels)
-    report = run_knn(images, labels, ["kind", "gaps"], threads=1)
+    report = run_knn(images, labels, ["kind", "gaps"], tune=True, threads=1)
     ours = next(row for row in report.rows if row.model == "kind: ours, taught the names")
     assert ours.metrics["knn-20"].mean > 0.9
+    assert [row.model for row in report.rows].count("kind: ours, taught the names, encoder tuned") == 1
     assert report.rows[-1].metrics["probe"].mean == 1.0
     with pytest.raises(InputError, match="column 'empty': 1 train and 0 test labels"):
         run_knn(images, labels, ["empty"], tune=False, threads=1)
