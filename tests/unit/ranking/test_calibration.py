@@ -65,7 +65,7 @@ def test_cold_items_are_brought_to_their_own_rate_and_warm_ones_stay():
     fitted = fitted_calibrations(("save",), logits, happened, cold)
     assert -1.3 < fitted.cold[0] < -0.5
     fresh = fitted.probabilities(logits, cold)["save"]
-    assert fresh[cold].mean() == pytest.approx(happened[cold].mean(), abs=0.01)
+    assert fresh[cold].mean() == pytest.approx(happened[cold].mean(), abs=0.02)
     same = fitted.probabilities(logits, np.zeros(20_000, bool))["save"]
     np.testing.assert_array_equal(fresh[~cold], same[~cold])
 
@@ -74,5 +74,5 @@ def test_of_few_cold_items_little_is_believed():
     assert cold_shift(np.empty(0, np.float32), np.empty(0, bool)) == 0.0
     few = cold_shift(np.full(5, 0.5, np.float32), np.zeros(5, bool))
     many = cold_shift(np.full(5000, 0.5, np.float32), np.zeros(5000, bool))
-    assert -0.6 < few < -0.3
+    assert -0.05 < few < 0.0
     assert many < -2.0
