@@ -44,8 +44,8 @@ numbers-content: .venv/dev-installed  ## measure docs/numbers-content.md into nu
 numbers-users: .venv/dev-installed  ## measure docs/numbers-users.md into numbers/users/
 	$(BIN)/python benchmarks/measure_users.py
 
-numbers-serving: .venv/dev-installed demo/bowerbird.toml  ## measure requests, ingest, visibility and scoring into numbers/serving/
-	$(BIN)/python benchmarks/measure_serving.py demo/
+numbers-serving: .venv/dev-installed demo/bowerbird.toml  ## measure docs/numbers-serving.md into numbers/serving/ (LARGE=DIR: a world of benchmarks/large_world.py)
+	$(BIN)/python benchmarks/measure_serving.py demo/ $(if $(LARGE),--large $(LARGE))
 
 serve: .venv/demo-installed demo/bowerbird.toml  ## serve the demo workspace: HTTP API and studio
 	cd demo && ../$(BIN)/bowerbird serve

@@ -127,9 +127,9 @@ def saturation(server: Served, people: Sequence[str], seconds: float) -> dict:
     """Latency at rising rates, each for some seconds; how many requests a second two workers answer at most."""
     loaded(server.port, people, 20.0, 3.0)  # warms both workers
     cpu, began = server.cpu_s(), time.perf_counter()
-    flat = loaded(
-        server.port, people, 1000.0, seconds
-    )  # everything is due at once: a queue that never empties
+    stop = threading.Event()
+    threading.Timer(seconds, stop.set).start()
+    flat = loaded(server.port, people, 1000.0, seconds, stop)  # far more is due than can be answered
     wall, spent = time.perf_counter() - began, server.cpu_s() - cpu
     most = len(flat.waits_s) / wall
     rows = []

@@ -87,7 +87,7 @@ def serve(
             workers=workers,
             log_config=log_settings(requests=settings.log_requests),
             timeout_graceful_shutdown=10,
-            timeout_worker_healthcheck=60,  # also how long a worker may load after SIGHUP
+            timeout_worker_healthcheck=180,  # a worker that starts on a busy machine must not be taken for hung
             server_header=False,
         )
     except KeyboardInterrupt:  # the ordinary way to stop a server: requests in hand were answered
