@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from bowerbird.ranking.features import COLD_IMPRESSIONS
 from bowerbird.records.candidates import Candidates, Drop
 from bowerbird.records.request import Request
 from bowerbird.slate.exploration import explored, upper_bounds
-from bowerbird.slate.rules import Rule, ruled
+from bowerbird.slate.rules import Rule, may_move_up, ruled
 from bowerbird.slate.spacing import spaced
 from bowerbird.slate.spread import POOL, SCALE_BEST, spread
 
@@ -66,7 +67,7 @@ class Ordering:
 
     def __post_init__(self) -> None:
         marks = {
-            name: meeting(self.release.items, (rule.of,))
+            name: meeting(self.release.items, (rule.of,), self.release.facets)
             for name, rule in self.settings.rules.items()
             if rule.of and rule.of not in ("new", "cold")
         }
@@ -85,15 +86,21 @@ class Ordering:
         order, added = self._diverse(kept, request.n)
         passed: tuple[Drop, ...] = ()
         notes: tuple[str, ...] = ()
-        if self.settings.rules:
-            order, passed, notes = self._ruled(kept, order, request)
-        propensity = None
-        if self.settings.exploration.share > 0 and len(order):
-            order, propensity, said = self._explored(kept, order, request)
+        rules = [self._rule(name, one, kept, request.as_of) for name, one in self.settings.rules.items()]
+        held = order
+        if rules:
+            held, passed, notes = _ruled(kept, order, rules, request.n)
+        picks, propensity = held[: request.n], None
+        if self.settings.exploration.share > 0 and len(held):
+            order = np.concatenate([held, order[~np.isin(order, held)]])
+            may = may_move_up(
+                self._is_cold(kept, request.as_of), held, rules, self.settings.exploration.place
+            )
+            order, propensity, said = self._explored(kept, order, may, request)
             notes = (*notes, *said)
-        picks = order[: request.n]
+            picks, propensity = order[: len(picks)], propensity[: len(picks)]
         found = {name: values[picks] for name, values in added.items() if values[picks].any()}
-        return Ordered(picks, found, None if propensity is None else propensity[: request.n], passed, notes)
+        return Ordered(picks, found, propensity, passed, notes)
 
     def _diverse(
         self, kept: Candidates, n: int
@@ -121,49 +128,39 @@ class Ordering:
             added["spacing"] = _by_candidate(order, found.diversity, len(kept))
         return order, added
 
-    def _ruled(
-        self, kept: Candidates, order: Int64[np.ndarray, "ranked"], request: Request
-    ) -> tuple[Int64[np.ndarray, "_"], tuple[Drop, ...], tuple[str, ...]]:
-        rules = [self._rule(name, one, kept, request.as_of) for name, one in self.settings.rules.items()]
-        found = ruled(order, rules, request.n)
-        rest = order[~np.isin(order, found.order)]
-        passed = tuple(
-            Drop(f"rule {one.rule.name}", one.rule.reason, kept.rows[one.passed_over])
-            for one in found.held
-            if len(one.passed_over)
-        )
-        notes = tuple(
-            f"rule {one.rule.name}: {len(one.brought_forward)} brought forward ({one.rule.reason})"
-            for one in found.held
-            if len(one.brought_forward)
-        )
-        return np.concatenate([found.order, rest]), passed, notes
-
     def _rule(self, name: str, rule: RuleSettings, kept: Candidates, as_of: int) -> Rule:
         if rule.each:
             of = self._codes(rule.each)[kept.rows]
         elif rule.of == "new":
             of = self.release.created_at[kept.rows] >= as_of - NEW_DAYS * DAY_US
         elif rule.of == "cold":
-            of = self._exposure(as_of)[kept.rows] < COLD_IMPRESSIONS
+            of = self._is_cold(kept, as_of)
         else:
             of = self._marks[name][kept.rows]
         return Rule(name, rule.reason, rule.first, rule.least, rule.most, of)
 
     def _explored(
-        self, kept: Candidates, order: Int64[np.ndarray, "ranked"], request: Request
+        self,
+        kept: Candidates,
+        order: Int64[np.ndarray, "ranked"],
+        may: Bool[np.ndarray, "item"],
+        request: Request,
     ) -> tuple[Int64[np.ndarray, "ranked"], Float64[np.ndarray, "ranked"], tuple[str, ...]]:
-        how, shown = self.settings.exploration, self._exposure(request.as_of)[kept.rows]
+        how = self.settings.exploration
         found = explored(
             order,
-            upper_bounds(kept.scores["value"], shown, how.strength),
-            shown < COLD_IMPRESSIONS,
+            upper_bounds(kept.scores["value"], self._exposure(request.as_of)[kept.rows], how.strength),
+            may,
             place=how.place,
             share=how.share,
             random=generator(request.seed, "exploration", request.user_id or "", request.as_of),
         )
         note = f"exploration: place {found.drawn} went to an item few have met, by a draw"
         return found.order, found.propensity, (note,) if 0 <= found.drawn < request.n else ()
+
+    def _is_cold(self, kept: Candidates, as_of: int) -> Bool[np.ndarray, "item"]:
+        """Candidates few people have met."""
+        return self._exposure(as_of)[kept.rows] < COLD_IMPRESSIONS
 
     def _exposure(self, as_of: int) -> Float64[np.ndarray, "item"]:
         """Impressions of every item in the 30 days before the last midnight."""
@@ -183,6 +180,26 @@ class Ordering:
         if by == "group":
             return self.release.groups
         return self.release.creators
+
+
+def _ruled(
+    kept: Candidates, order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int
+) -> tuple[Int64[np.ndarray, "held"], tuple[Drop, ...], tuple[str, ...]]:
+    """The order rules make, as deep as any of them looks; whom they kept out of the first ``n``; what to say of it."""
+    found = ruled(order, rules, n)
+    deep = max(rule.first for rule in rules)  # the same for slates of any length
+    held = found.order if deep <= n else ruled(order, rules, deep).order
+    passed = tuple(
+        Drop(f"rule {one.rule.name}", one.rule.reason, kept.rows[one.passed_over])
+        for one in found.held
+        if len(one.passed_over)
+    )
+    notes = tuple(
+        f"rule {one.rule.name}: {len(one.brought_forward)} brought forward ({one.rule.reason})"
+        for one in found.held
+        if len(one.brought_forward)
+    )
+    return held, passed, notes
 
 
 def scale_of(value: Float32[np.ndarray, "item"]) -> float:

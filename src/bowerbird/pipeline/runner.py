@@ -239,7 +239,9 @@ class Pipeline:
         total = np.zeros(len(candidates), np.float32)
         scale = scale_of(np.stack(list(terms.values())).sum(axis=0))
         for condition, strength in context.request.boosts:
-            total[meeting(self.release.items, (condition,))[candidates.rows]] += np.float32(strength * scale)
+            total[meeting(self.release.items, (condition,), self.release.facets)[candidates.rows]] += (
+                np.float32(strength * scale)
+            )
         return total
 
     def _entries(self, scored: Scored, ordered: Ordered) -> tuple[SlateEntry, ...]:

@@ -6,6 +6,8 @@ import sqlite3
 import threading
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -91,7 +93,7 @@ class SharedSlates:
         self._path, self._most = path, most
         self._guard = threading.Lock()
         self._kept = 0
-        try:
+        with self._translated():
             self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
             for statement in (
                 "PRAGMA journal_mode=WAL",
@@ -100,10 +102,6 @@ class SharedSlates:
                 "CREATE TABLE IF NOT EXISTS slate (number INTEGER PRIMARY KEY, request_id TEXT UNIQUE, reply BLOB)",
             ):
                 self._db.execute(statement)
-        except sqlite3.Error as error:
-            raise StorageError(
-                f"{path}: slates cannot be kept there ({error}); remove the file, a server makes it anew"
-            ) from error
 
     def keep(self, slate: Slate, cards: ItemCards) -> None:
         """Keep a slate; one that cannot be written is not explained, its answer is given all the same."""
@@ -123,7 +121,7 @@ class SharedSlates:
 
     def find(self, request_id: str) -> bytes:
         """A kept slate as JSON."""
-        with self._guard:
+        with self._guard, self._translated():
             row = self._db.execute("SELECT reply FROM slate WHERE request_id = ?", (request_id,)).fetchone()
         if row is None:
             raise _unknown(request_id, self._most)
@@ -131,9 +129,18 @@ class SharedSlates:
 
     def clear(self) -> None:
         """Let go of everything, also in the write-ahead log."""
-        with self._guard:
+        with self._guard, self._translated():
             self._db.execute("DELETE FROM slate")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{self._path}: slates cannot be kept there ({error}); remove the file, a server makes it anew"
+            ) from error
 
 
 def _unknown(request_id: str, most: int) -> NotFoundError:

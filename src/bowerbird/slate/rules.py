@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
 from bowerbird.errors import InputError
 
-__all__ = ["Held", "Rule", "Ruled", "ruled"]
+__all__ = ["Held", "Rule", "Ruled", "may_move_up", "ruled"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,10 @@ class Ruled:
 def ruled(order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int) -> Ruled:
     """The first ``n`` of an order, changed as little as rules ask.
 
-    At each place the first candidate of the order is taken that no ``most`` forbids; where as many places are left to
-    a guarantee as it still needs, the first of its kind. A guarantee never breaks a ``most``; where both cannot hold,
-    the guarantee stays short. Rules look at places, not at ``n``, so a shorter slate is a prefix of a longer one.
+    At each place the first candidate of the order is taken that no ``most`` forbids; where as many places are left as
+    guarantees still need, the first of their kinds. A guarantee never breaks a ``most``; where both cannot hold, the
+    guarantee stays short. Where everything left is forbidden, the slate ends. Rules look at places, not at ``n``, so a
+    shorter slate is a prefix of a longer one.
 
     Args:
         order: candidates, best first; deeper than ``n``, so that there is something to choose from.
@@ -91,13 +91,12 @@ def ruled(order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int) -> 
     passed: list[set[int]] = [set() for _ in rules]
     forward: list[set[int]] = [set() for _ in rules]
     while left and len(taken) < n:
-        allowed = (one for one in left if not _forbidden(one, taken, rules, passed))
-        pick = next(allowed, None)
+        pick = next((one for one in left if not _forbidden(one, taken, rules, passed)), None)
         if pick is None:
             break
-        for number in _short(taken, rules):
-            of = rules[number].of
-            kind = next((one for one in chain([pick], allowed) if of is not None and of[one]), None)
+        for number in _due(taken, left, rules):
+            kinds = (one for one in left if _is_of(rules[number], one))
+            kind = next((one for one in kinds if not _forbidden(one, taken, rules, passed)), None)
             if kind is not None:
                 if kind != pick:
                     forward[number].add(kind)
@@ -105,7 +104,7 @@ def ruled(order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int) -> 
                 break
         taken.append(pick)
         left.remove(pick)
-    first = set(order[: len(taken)].tolist())
+    first = set(order[:n].tolist())
     held = tuple(
         Held(
             rule,
@@ -134,13 +133,62 @@ def _forbidden(one: int, taken: list[int], rules: Sequence[Rule], passed: list[s
     return False
 
 
-def _short(taken: list[int], rules: Sequence[Rule]) -> list[int]:
-    """Guarantees that have no more places to wait."""
-    found = []
-    for number, rule in enumerate(rules):
-        if rule.least == 0 or rule.of is None or len(taken) >= rule.first:
+def _is_of(rule: Rule, one: int) -> bool:
+    """Whether a candidate is of the kind a guarantee is about."""
+    return rule.of is not None and bool(rule.of[one])
+
+
+def _due(taken: list[int], left: list[int], rules: Sequence[Rule]) -> list[int]:
+    """Guarantees one of which must have the next place; none while all can wait.
+
+    The needs of all that end by a place count together, as if no candidate were of two kinds.
+    """
+    short = [_shortage(rule, taken, left) for rule in rules]
+    for end in sorted({rule.first for rule, lack in zip(rules, short, strict=True) if lack}):
+        waiting = [number for number, rule in enumerate(rules) if short[number] and rule.first <= end]
+        if end - len(taken) <= sum(short[number] for number in waiting):
+            return waiting
+    return []
+
+
+def _shortage(rule: Rule, taken: list[int], left: list[int]) -> int:
+    """How many of its kind a guarantee still needs and may find."""
+    if rule.least == 0 or len(taken) >= rule.first:
+        return 0
+    needed = rule.least - sum(_is_of(rule, one) for one in taken)
+    return min(needed, sum(_is_of(rule, one) for one in left)) if needed > 0 else 0
+
+
+def may_move_up(
+    wanted: Bool[np.ndarray, "item"], order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], place: int
+) -> Bool[np.ndarray, "item"]:
+    """Those of the wanted candidates that may be put at a place of an order that holds to rules, so that it still does.
+
+    Those between move down by one, so the last one of a rule's places falls behind them.
+
+    Args:
+        wanted: who is thought of.
+        order: what :func:`ruled` gave; everybody else stands behind it.
+        rules: the same.
+        place: where, 0 the top.
+
+    Example:
+        >>> one = Rule("one", "not two of a kind", first=2, most=1, of=np.array([True, False, True, False]))
+        >>> may_move_up(np.ones(4, bool), np.arange(4), [one], place=1).tolist()
+        [True, True, False, True]
+    """
+    may = wanted.copy()
+    for rule in rules:
+        if rule.of is None or place >= rule.first:
             continue
-        short = rule.least - sum(bool(rule.of[other]) for other in taken)
-        if short > 0 and rule.first - len(taken) <= short:
-            found.append(number)
-    return found
+        inside = order[: rule.first]
+        behind = np.ones(len(wanted), dtype=bool)
+        behind[inside] = False
+        kinds = rule.of.astype(np.int64) if rule.of.dtype != bool else np.where(rule.of, 0, -1)
+        known = kinds >= 0
+        counts = np.bincount(kinds[inside][known[inside]], minlength=int(kinds.max(initial=0)) + 1)
+        if rule.most is not None:
+            may &= ~(behind & known & (counts[np.maximum(kinds, 0)] >= rule.most))
+        if rule.least and len(inside) == rule.first and known[inside[-1]] and counts[0] <= rule.least:
+            may &= ~behind | known
+    return may

@@ -100,6 +100,30 @@ def test_an_exploration_slot_logs_its_propensity_and_a_shorter_slate_is_a_prefix
     assert answer(small).entries[0].propensity is None
 
 
+def test_a_draw_breaks_no_rule_and_a_slate_is_shorter_rather(small):
+    rules = {"dear": {"reason": "nothing dear", "first": 10, "most": 0, "of": "price>=20"}}
+    dear = {
+        name
+        for name, price in zip(small.items.vocabulary.ids, small.items.column("price"), strict=True)
+        if price and price >= 20
+    }
+    assert dear & set(answer(small).item_ids)
+    for seed in range(20):
+        slate = answer(small, ask(small, seed=seed), rules=rules, exploration={"share": 0.9, "place": 0})
+        assert slate.entries
+        assert not dear & set(slate.item_ids)
+        assert any(drop.stage == "rule dear" for drop in slate.dropped)
+
+
+def test_what_was_read_off_items_counts_in_boosts_and_rules(small):
+    read = replace(small, facets={"colour": {"red": np.array([small.row_of["i2"]], dtype=np.int32)}})
+    boosted = answer(read, ask(read, boosts=(("color=red", 5.0),)))
+    assert boosted.item_ids[0] == "i2"
+    assert boosted.entries[0].terms["boost"] > 0
+    rules = {"red": {"reason": "red things first", "first": 1, "least": 1, "of": "colour=red"}}
+    assert answer(read, rules=rules).item_ids[0] == "i2"
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [

@@ -48,6 +48,10 @@ def test_what_one_worker_answered_another_explains_and_a_damaged_file_says_what_
     (tmp_path / "damaged").write_bytes(b"x" * 5000)
     with pytest.raises(StorageError, match="slates cannot be kept there"):
         SharedSlates(tmp_path / "damaged", 9)
+    one._db.execute("DROP TABLE slate")  # as when somebody removed the file under a server
+    for ask in (other.clear, lambda: other.find("a")):
+        with pytest.raises(StorageError, match="slates cannot be kept there"):
+            ask()
 
 
 def test_a_picture_address_survives_any_id():

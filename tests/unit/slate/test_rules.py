@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bowerbird.errors import InputError
 from bowerbird.randomness import generator
-from bowerbird.slate.rules import Rule, ruled
+from bowerbird.slate.rules import Rule, may_move_up, ruled
 
 EVEN = np.arange(12) % 2 == 0
 CREATORS = np.array([0, 0, 0, 1, 1, -1, -1, -1, 2, 2, 2, 2])
@@ -49,6 +49,45 @@ def test_a_shorter_slate_is_a_prefix_and_both_kinds_hold(seed, n, first, least):
     assert (counts <= 2).all(), kinds
     assert EVEN[top].sum() >= min(least, first, 1)
     assert len(set(longer.tolist())) == len(longer)
+
+
+def test_a_guarantee_that_nobody_meets_does_not_stop_the_next():
+    nobody = Rule("nobody", "", first=2, least=1, of=np.zeros(4, bool))
+    last = Rule("last", "", first=2, least=1, of=np.arange(4) == 3)
+    assert ruled(np.arange(4), [nobody, last], n=2).order.tolist() == [0, 3]
+
+
+def test_guarantees_of_the_same_places_all_hold_when_they_can():
+    rules = [Rule(str(kind), "", first=3, least=1, of=np.arange(12) == kind) for kind in (9, 10, 11)]
+    assert set(ruled(np.arange(12), rules, n=3).order.tolist()) == {9, 10, 11}
+    early = Rule("early", "", first=2, least=1, of=np.arange(12) == 8)
+    assert ruled(np.arange(12), [rules[0], early], n=4).order.tolist() == [0, 8, 9, 1]
+
+
+def test_a_slate_ends_where_a_limit_forbids_everything_left():
+    rule = Rule("creators", "not all of one", first=10, most=1, of=np.array([0, 0, 1, 1, 1]))
+    found = ruled(np.arange(5), [rule], n=5)
+    assert found.order.tolist() == [0, 2]
+    assert found.held[0].passed_over.tolist() == [1, 3, 4]
+
+
+@given(st.integers(0, 10_000), st.integers(0, 5), st.integers(1, 6))
+def test_who_may_move_up_breaks_no_rule(seed, place, first):
+    random = generator(seed, "moving up")
+    rules = [
+        Rule("most", "", first=first, most=2, of=CREATORS),
+        Rule("least", "", first=first, least=1, of=EVEN),
+    ]
+    order = random.permutation(12)
+    kept = ruled(order, rules, 12).order
+    order = np.concatenate([kept, order[~np.isin(order, kept)]])
+    may = may_move_up(np.ones(12, bool), kept, rules, place)
+    for at in range(place + 1, 12):
+        if may[order[at]]:
+            moved = np.concatenate([order[:place], order[[at]], np.delete(order[place:], at - place)])
+            moved = moved[: min(first, len(kept))]
+            assert max(np.bincount(CREATORS[moved][CREATORS[moved] >= 0], minlength=1)) <= 2
+            assert EVEN[moved].any() or not EVEN[order[:first]].any()
 
 
 def test_without_rules_nothing_changes():
