@@ -17,6 +17,9 @@ TRIES = 3
 MOST_WAIT_S = 5.0
 """Longest pause before another try, whatever ``Retry-After`` says."""
 
+CLOSED = (ConnectionError, http.client.CannotSendRequest)
+"""What a connection that was closed while idle ends in: worth a second one."""
+
 
 def quoted(part: str) -> str:
     """An id as a part of a path.
@@ -60,8 +63,9 @@ class Connection:
     ) -> Any:
         """The JSON of an answer. Fields that are None are not sent.
 
-        A request the server was too busy for (429, 503) is sent again after the pause it asked for; sending
-        again is safe, because events count once by their id and slates by their ``request_id``.
+        A request the server was too busy for (429, 503) is sent again after the pause it asked for, and one whose
+        connection was closed at once; one that is waited for in vain is not. Events with an ``event_id`` count
+        once and slates with a ``request_id`` are the same slate however often they are sent.
 
         Raises:
             InputError: the server refused the question, or the key.
@@ -95,8 +99,8 @@ class Connection:
                 reply = connection.getresponse()
                 return reply.status, json.loads(reply.read()), float(reply.headers.get("retry-after") or 1)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                connection.close()  # it may have been closed while idle: once more on a new one
-                if fresh:
+                connection.close()
+                if fresh or not isinstance(error, CLOSED):
                     where = f"{self._host}:{self._port}"
                     raise StorageError(
                         f"{where} does not answer ({error}); is the server running?"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bowerbird.nn.dropout import MaskStream
 
-__all__ = ["FittedOurs", "FittedRepeats", "Ours", "gated_blocks", "plugin"]
+__all__ = ["FittedOurs", "FittedRepeats", "Ours", "gated_blocks", "neighbours", "plugin"]
 
 REPEAT_SHARE = 0.02
 """From this share of repeated events on, what a person took before is a term of the blend."""

@@ -175,18 +175,20 @@ def fresh(holdings: Holdings) -> Source:
     return Fresh(holdings)
 
 
+def next_item(holdings: Holdings) -> Source:
+    """Plugin ``next_item``."""
+    return NextItem(holdings.next_item) if holdings.next_item is not None else Silent("next_item")
+
+
 __all__ = [
     "CoVisitation",
     "Complements",
     "Fresh",
+    "NextItem",
     "Trending",
     "complements",
     "covisitation",
     "fresh",
+    "next_item",
     "trending",
 ]
-
-
-def next_item(holdings: Holdings) -> Source:
-    """Plugin ``next_item``."""
-    return NextItem(holdings.next_item) if holdings.next_item is not None else Silent("next_item")

@@ -80,8 +80,18 @@ def _forget_dead(folder: Path) -> None:
     """What a killed worker had in hand is in nobody's hand."""
     for path in folder.glob("gauge_live*.db"):
         number = path.stem.rpartition("_")[2]
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
+        if number.isdigit() and not _lives(int(number)):
             mark_process_dead(int(number), str(folder))
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Measured:

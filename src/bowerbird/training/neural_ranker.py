@@ -122,19 +122,14 @@ def fit_network(
     masks = MaskStream()
     module = _begun(rows[0], settings, masks, matrix.shape[1], seed)
     task = _RankerTask(module, masks, rows[0], rows[1], settings, seed)
-    key = [
-        settings.fingerprint(),
-        seed,
-        actions,
-        train_on.features.tobytes(),
-        held_out.labels.tobytes(),
-    ]
-    fingerprint = hashlib.blake2b(repr(key).encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(f"{settings.fingerprint()} {seed} {actions}".encode(), digest_size=8)
+    for read in (train_on.features, train_on.labels, held_out.labels, matrix):
+        digest.update(np.ascontiguousarray(read))
     train(
         task,
         settings.loop,
         name="train the ranker",
-        fingerprint=fingerprint,
+        fingerprint=digest.hexdigest(),
         checkpoint=checkpoint,
         progress=progress,
     )
