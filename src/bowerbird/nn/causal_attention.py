@@ -75,7 +75,7 @@ class _CausalAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         query, key, value, *weights = ctx.saved_tensors
         heads, kept = ctx.heads, ctx.kept
         batch, length = grads[0].shape[:2]

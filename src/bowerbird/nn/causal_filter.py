@@ -67,7 +67,7 @@ class _CausalFilter(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         pieces, band = ctx.saved_tensors
         channels, size = band.shape[0], band.shape[2]
         grad = grads[0]

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from bowerbird.pipeline.why_not import WhyNot
 from bowerbird.serving.asking import SURFACES
@@ -190,11 +191,11 @@ def complete_openapi(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> None:
     answered = {one for _, one in REPLIES.values() if one is not None}
-    wanted = [
+    adapters: list[tuple[Any, JsonSchemaMode, TypeAdapter[Any]]] = [
         (one, "serialization", TypeAdapter(one)) for one in sorted(answered, key=lambda one: one.__name__)
     ]
-    taken = [(one, "validation", TypeAdapter(one)) for one in BODIES]
-    _, shared = TypeAdapter.json_schemas([*wanted, *taken], ref_template=REFERENCE)
+    adapters.extend((one, "validation", TypeAdapter[Any](one)) for one in BODIES)
+    _, shared = TypeAdapter.json_schemas(adapters, ref_template=REFERENCE)
     schemas = document["components"]["schemas"]
     schemas.update(shared.get("$defs", {}))
     for path, methods in document["paths"].items():
@@ -208,7 +209,7 @@ def _complete(document: dict[str, Any]) -> None:
             name, reply = REPLIES[key]
             operation["operationId"] = name
             schema = {"type": "object"} if reply is None else {"$ref": REFERENCE.format(model=reply.__name__)}
-            example = EXAMPLES.get(name) or schemas[reply.__name__]["examples"][0]
+            example = EXAMPLES.get(name) or (schemas[reply.__name__]["examples"][0] if reply else {})
             operation["responses"]["200"]["content"] = {
                 "application/json": {"schema": schema, "example": example}
             }

@@ -98,7 +98,7 @@ class _SampledSoftmax(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         hidden, own, others = ctx.saved_tensors
         one = grads[0].to(hidden.dtype)
         return hidden * one, own * one, others * one, None, None, None, None
@@ -131,7 +131,7 @@ class _FullCrossEntropy(torch.autograd.Function):
         return (total / positions).to(hidden.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         hidden_grad, table_grad = ctx.saved_tensors
         return hidden_grad * grads[0], table_grad * grads[0], None
 

@@ -124,7 +124,7 @@ def fit_network(
     task = _RankerTask(module, masks, rows[0], rows[1], settings, seed)
     digest = hashlib.blake2b(f"{settings.fingerprint()} {seed} {actions}".encode(), digest_size=8)
     for read in (train_on.features, train_on.labels, held_out.labels, matrix):
-        digest.update(np.ascontiguousarray(read))
+        digest.update(read.tobytes())
     train(
         task,
         settings.loop,

@@ -96,6 +96,7 @@ def _timed(steps: int, count: int, repeats: int, seed: int) -> dict[str, tuple[f
     with row_cost() as alone:
         slow = scorer.scores_naively(history, few[:ALONE_MOST])
     costs = []
+    batched = slow
     for size in BATCHES:
         scorer.scores_in_batches(history, few[:size], size)  # the first run allocates
         with row_cost() as cost:
