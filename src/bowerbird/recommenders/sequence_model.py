@@ -18,6 +18,7 @@ from bowerbird.errors import MissingDependencyError
 from bowerbird.recommenders.guidance import Effort, Guidance, HeldOut, held_out
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
+from bowerbird.users.next_item import GAP_BUCKETS, gap_buckets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -244,7 +245,7 @@ def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, see
 
     from bowerbird.nn.dropout import MaskStream
     from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
-    from bowerbird.training.next_item import GAP_BUCKETS, NextItemModel
+    from bowerbird.training.next_item import NextItemModel
 
     settings = recipe.settings
     torch.manual_seed(seed)
@@ -293,7 +294,7 @@ def _validation(cases: HeldOut) -> Any:
 def sequence_data_of(events: Interactions, *, times: bool) -> SequenceData:
     """All events of every user as sequences to learn from."""
     from bowerbird.training.batches import Ragged
-    from bowerbird.training.next_item import SequenceData, gap_buckets
+    from bowerbird.training.next_item import SequenceData
 
     sequences, order = Ragged.of_users(events.users, events.users_total)
     if events.at is None or not times:
@@ -311,7 +312,7 @@ def sequence_data_of(events: Interactions, *, times: bool) -> SequenceData:
 def sequence_data(histories: Histories) -> SequenceData:
     """Histories to answer for; the last event's wait is the time to the question."""
     from bowerbird.training.batches import Ragged
-    from bowerbird.training.next_item import SequenceData, gap_buckets
+    from bowerbird.training.next_item import SequenceData
 
     sequences, _ = Ragged.of_users(histories.users, histories.users_total)
     if histories.at is None:

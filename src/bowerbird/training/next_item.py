@@ -17,6 +17,7 @@ from bowerbird.training.batches import Ragged, padded, rung, token_batches, wind
 from bowerbird.training.loop import best_device
 from bowerbird.training.losses import full_cross_entropy, sampled_softmax
 from bowerbird.training.negatives import ExactCounts, MixedNegatives
+from bowerbird.users.next_item import gap_buckets
 
 __all__ = ["NextItemModel", "NextItemTask", "SequenceData", "ValidationCases", "query_vectors"]
 
@@ -169,21 +170,6 @@ def _distinct(
     occurs = np.zeros(items_total, dtype=bool)
     occurs[rows] = True
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[rows]
-
-
-GAP_BUCKETS = 32
-
-
-def gap_buckets(gap_us: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
-    """Buckets of a time span: 0 for none at all, then one per factor of 2 from a second on.
-
-    Example:
-        >>> gap_buckets(np.array([0, 1_000_000, 4_000_000])).tolist()
-        [0, 2, 4]
-    """
-    seconds = np.maximum(gap_us, 0) / 1e6
-    bucket = np.where(seconds > 0, 2 + np.floor(np.log2(np.maximum(seconds, 0.5))), 0)
-    return np.clip(bucket, 0, GAP_BUCKETS - 1).astype(np.int64)
 
 
 def time_inputs(

@@ -21,10 +21,12 @@ from bowerbird.errors import StorageError
 from bowerbird.records.history import History
 from bowerbird.records.signal import Space, Vectors
 
-__all__ = ["NextItemReader", "ReaderShape", "first_meetings", "gap_buckets"]
+__all__ = ["GAP_BUCKETS", "NextItemReader", "ReaderShape", "first_meetings", "gap_buckets"]
 
 _WEIGHTS, _SHAPE = "encoder.safetensors", "encoder.json"
 _EPSILON = np.float32(1e-5)
+GAP_BUCKETS = 32
+"""Buckets of time spans an encoder is trained with."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,19 @@ class ReaderShape:
     """Newest actions that are read."""
 
 
-def gap_buckets(gap_us: Int64[np.ndarray, "*shape"], buckets: int) -> Int64[np.ndarray, "*shape"]:
+def gap_buckets(
+    gap_us: Int64[np.ndarray, "*shape"], buckets: int = GAP_BUCKETS
+) -> Int64[np.ndarray, "*shape"]:
     """Buckets of time spans: 0 for none at all, then one per factor of 2 from a second on.
 
-    The twin of :func:`bowerbird.training.next_item.gap_buckets`, which a test holds it against.
+    Training and reading both come through here.
+
+    Args:
+        gap_us: microseconds; a negative span is none.
+        buckets: how many there are; the last holds everything longer.
 
     Example:
-        >>> gap_buckets(np.array([0, 1_000_000, 4_000_000]), 32).tolist()
+        >>> gap_buckets(np.array([0, 1_000_000, 4_000_000])).tolist()
         [0, 2, 4]
     """
     seconds = np.maximum(gap_us, 0) / 1e6

@@ -101,9 +101,8 @@ def test_what_was_saved_asks_the_same(pair, tmp_path):
         NextItemReader.load(tmp_path)
 
 
-def test_time_spans_fall_into_the_buckets_of_training():
-    training = pytest.importorskip("bowerbird.training.next_item")
-    spans = np.random.default_rng(0).integers(0, 10**15, 500) // 10 ** np.random.default_rng(1).integers(
-        0, 15, 500
-    )
-    assert gap_buckets(spans, training.GAP_BUCKETS).tolist() == training.gap_buckets(spans).tolist()
+def test_time_spans_fall_into_buckets_that_double_from_a_second_on():
+    second = 1_000_000
+    spans = np.array([-5, 0, 1, second - 1, second, 2 * second - 1, 2 * second, 1024 * second, 10**18])
+    assert gap_buckets(spans).tolist() == [0, 0, 1, 1, 2, 2, 3, 12, 31]
+    assert gap_buckets(spans, 8).max() == 7
