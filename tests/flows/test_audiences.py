@@ -55,7 +55,7 @@ def test_ads_go_to_their_audience_and_say_so(own_workspace, tmp_path):
     told = CliRunner().invoke(
         app, ["ask", "ads", "--user", people[0], "--explain", *place], env={"COLUMNS": "200"}
     )
-    assert "audience listed" in told.output, told.output
+    assert "audience listed" in " ".join(told.output.split()), told.output
     (first, *_) = workspace.ask("ads", user=people[0]).entries
     assert ("audience listed", 1.0) in {(one.source, one.score) for one in first.because}
     stranger = next(one for one in people if one not in audiences["listed"])

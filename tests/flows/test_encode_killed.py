@@ -68,6 +68,7 @@ def test_encode_killed_with_kill_9_carries_on_to_the_same_bytes(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore:lance is not fork-safe")  # Ray forks to start its own programs
 def test_on_a_ray_cluster_the_bytes_are_the_same(tmp_path):
     ray = pytest.importorskip("ray")
     path = pictures(tmp_path, 130)  # three pieces for two actors

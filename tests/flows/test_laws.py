@@ -291,10 +291,17 @@ def test_vectors_of_another_space_are_refused_wherever_they_could_meet(tiny_work
         FeatureMaker(release)(replace(context, user_vectors=one, query_vectors={}), rows)
 
 
-def test_an_encoder_switched_without_a_build_is_refused_and_the_message_says_to_build(own_workspace):
+def test_an_encoder_switched_without_a_build_is_not_used_until_the_build(own_workspace):
     switched = Workspace.open(own_workspace.layout.root, ["content.image_encoder=efficientnet-lite2"])
-    with pytest.raises(SpaceMismatchError, match=r"image queries: .*efficientnet-lite2.*bowerbird build"):
-        switched.ask("homefeed", user="u1")
+    picture = own_workspace.layout.root / "query.png"
+    Image.fromarray(np.full((64, 64, 3), (200, 30, 30), np.uint8)).save(picture)
+    shown = picture.read_bytes()
+    release = switched.answers.release
+    assert "efficientnet-lite2" not in release.vectors["image"].space.version
+    query = release.queries.encode(None, shown)
+    assert query["image"].space == release.vectors["image"].space
+    before, after = (one.ask("search", query="red", image=shown) for one in (own_workspace, switched))
+    assert [one.item_id for one in after.entries] == [one.item_id for one in before.entries] != []
 
 
 def test_a_catalogue_that_grew_without_a_build_is_refused_and_the_message_says_to_build(

@@ -95,7 +95,7 @@ def lab(rgb: UInt8[np.ndarray, "*n 3"]) -> Float64[np.ndarray, "*n 3"]:
     Source: IEC 61966-2-1 (sRGB) and CIE 15 (Lab).
 
     Example:
-        >>> lab(np.array([255, 255, 255], dtype=np.uint8)).round(1).tolist()
+        >>> np.abs(lab(np.array([255, 255, 255], dtype=np.uint8))).round(1).tolist()
         [100.0, 0.0, 0.0]
     """
     linear = _linear()[rgb]
@@ -109,8 +109,8 @@ def named(rgb: UInt8[np.ndarray, "n 3"]) -> list[tuple[str, str]]:
     """Family and nearest CSS shade of each colour.
 
     Example:
-        >>> named(np.array([[220, 20, 60], [250, 250, 250]], dtype=np.uint8))
-        [('red', 'crimson'), ('white', 'snow')]
+        >>> named(np.array([[220, 20, 60], [255, 255, 255]], dtype=np.uint8))
+        [('red', 'crimson'), ('white', 'white')]
     """
     shades, families, places = _named_shades()
     far = ((lab(rgb)[:, None, :] - places) ** 2).sum(axis=2)

@@ -101,8 +101,8 @@ def estimated_prevalence(
 
     Example:
         >>> found = estimated_prevalence(np.array([True, False]), np.array([5, 45]), np.ones(2))
-        >>> found.share, round(found.low, 3), round(found.high, 3)
-        (0.1, 0.033, 0.219)
+        >>> found.share, round(found.low, 2), round(found.high, 2)
+        (0.1, 0.03, 0.22)
 
     Source: Korn and Graubard 1998 (the interval), without their correction for strata.
     """
