@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bowerbird import arrays, errors, plugins
+from bowerbird import arrays, errors, extras, plugins
 from bowerbird.clock import DAY_US, SECOND_US, format_time, now, parse_time
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress, measured
@@ -29,6 +29,16 @@ KINDS = {
 def test_every_error_is_ours_and_the_builtin_a_caller_expects(name, builtin):
     assert issubclass(getattr(errors, name), (errors.BowerbirdError,))
     assert issubclass(getattr(errors, name), builtin)
+
+
+def test_a_package_that_is_needed_and_absent_is_named_with_the_way_to_it():
+    assert extras.needed("json", "train", "anyone").loads("[1]") == [1]
+    assert not extras.installed("no_such_package")
+    with pytest.raises(
+        errors.MissingDependencyError,
+        match=r"^here: the package no_such_package is not installed; pip install 'bowerbird\[words\]', or do without$",
+    ):
+        extras.needed("no_such_package.deep", "words", "here", "do without")
 
 
 def test_a_hint_is_the_closest_name_or_all_of_them():

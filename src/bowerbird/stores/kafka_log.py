@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bowerbird.errors import MissingDependencyError, StorageError
+from bowerbird.errors import StorageError
+from bowerbird.extras import needed
 from bowerbird.records import EVENT_SCHEMA, Events
 from bowerbird.stores.event_stream import Forgotten, belongs
 from bowerbird.stores.event_wire import event_lines, events_of
@@ -35,16 +36,13 @@ class KafkaStream:
     def __init__(
         self, servers: str, topic: str = "bowerbird-events", options: dict[str, Any] | None = None
     ) -> None:
-        try:
-            from confluent_kafka import Consumer, Producer
-        except ImportError as error:
-            raise MissingDependencyError("Kafka: needs its client; pip install 'bowerbird[kafka]'") from error
+        kafka = needed("confluent_kafka", "kafka", "Kafka")
         shared = {"bootstrap.servers": servers, **(options or {})}
         self._topic = topic
-        self._producer: Producer = Producer(
+        self._producer: Producer = kafka.Producer(
             {**shared, "enable.idempotence": True, "acks": "all", "linger.ms": 5}
         )
-        self._consumer: Consumer = Consumer(
+        self._consumer: Consumer = kafka.Consumer(
             {**shared, "group.id": "bowerbird", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         )
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from bowerbird.errors import MissingDependencyError, SettingsError, StorageError
+from bowerbird.errors import SettingsError, StorageError
+from bowerbird.extras import needed
 from bowerbird.records import EVENT_SCHEMA, Events
 from bowerbird.stores.event_stream import Forgotten, belongs
 from bowerbird.stores.event_wire import event_lines, events_of
@@ -71,12 +72,7 @@ def connected(url: str) -> Redis:
         SettingsError: the server keeps no append-only file.
         StorageError: the server does not answer.
     """
-    try:
-        import redis
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{url}: needs the Redis client; pip install 'bowerbird[redis]'"
-        ) from error
+    redis = needed("redis", "redis", url)
     client = redis.Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0)
     with _translated(url):
         kept: Any = client.config_get("appendonly")

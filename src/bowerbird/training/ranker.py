@@ -6,7 +6,6 @@ between them and calibrates; the numbers reported come from the third, which not
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from bowerbird.errors import NotReadyError
+from bowerbird.extras import installed
 from bowerbird.metrics.calibration import auc, ece_equal_mass, log_loss
 from bowerbird.pipeline.release import Release
 from bowerbird.ranking.calibration import ActionCalibrations, fitted_calibrations
@@ -119,7 +119,7 @@ def train_ranker(
     """
     data = ranker_data(release, events, seed, progress)
     kinds: tuple[RankerKind, ...] = ("trees", "neural") if choice == "auto" else (choice,)
-    if choice == "auto" and importlib.util.find_spec("torch") is None:
+    if choice == "auto" and not installed("torch"):
         kinds = ("trees",)
     fitted = [fitted_kind(kind, data, seed, checkpoint=checkpoint, progress=progress) for kind in kinds]
     losses = {one.kind: cross_fitted_loss(one, data) for one in fitted} if len(fitted) > 1 else {}
@@ -172,7 +172,7 @@ def _trees(data: RankerData, seed: int, checkpoint: Path | None, progress: Progr
 
 
 def _neural(data: RankerData, seed: int, checkpoint: Path | None, progress: Progress) -> FittedRanker:
-    if importlib.util.find_spec("torch") is None:
+    if not installed("torch"):
         raise NotReadyError(
             "neural ranker: torch is not installed; `pip install 'bowerbird[train]'`, or set [ranker] kind = \"trees\""
         )

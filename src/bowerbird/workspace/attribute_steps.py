@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from jaxtyping import Int64
 
 from bowerbird.content.attributes import AttributeHeads, Prediction
 from bowerbird.errors import NotReadyError
+from bowerbird.extras import installed
 from bowerbird.randomness import generator
 from bowerbird.records.signal import SignalCard
 from bowerbird.workspace.plan import Step
@@ -58,7 +58,7 @@ def lacks_gaps(bench: Workbench) -> str | None:
     """Why there is nothing to fill, or no means to; None when there is."""
     if not _gaps(bench).names:
         return f"no attribute is known of {LEAST_LABELLED} items, repeats on {LEAST_PER_CLASS} and is lacking on any"
-    if importlib.util.find_spec("torch") is None:
+    if not installed("torch"):
         return "torch is not installed; pip install 'bowerbird[train]' learns attributes"
     return None
 

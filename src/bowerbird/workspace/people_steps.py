@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
+from bowerbird.extras import installed
 from bowerbird.records.event import ACTION_CODE
 from bowerbird.records.history import History
 from bowerbird.records.signal import SignalCard, Space, Vectors
@@ -97,8 +97,7 @@ def lacks_times_or_torch(bench: Workbench) -> str | None:
 
 def torch_missing() -> str | None:
     """Why nothing can be trained here; None when torch is installed."""
-    found = importlib.util.find_spec("torch")
-    return None if found is not None else "torch is not installed; install bowerbird[train]"
+    return None if installed("torch") else "torch is not installed; install bowerbird[train]"
 
 
 def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:

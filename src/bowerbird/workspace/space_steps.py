@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 
 import numpy as np
@@ -14,6 +13,7 @@ from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
 from bowerbird.content.query_space import FusedSpace, ItemSpace, UnifiedSpace, named
 from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.errors import NotReadyError
+from bowerbird.extras import installed
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.workspace.content_steps import (
     encoded_texts,
@@ -59,7 +59,7 @@ def lacks_pairs(bench: Workbench) -> str | None:
     wanted = bench.settings.content.item_space
     if wanted == "fused":
         return 'the settings say [content] item_space = "fused"'
-    if importlib.util.find_spec("torch") is None:
+    if not installed("torch"):
         return (
             "torch is not installed; pip install 'bowerbird[train]' trains a tower, fused vectors do without"
         )

@@ -217,5 +217,8 @@ def test_training_without_torch_says_what_to_install(monkeypatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingDependencyError, match=r"sasrec: training needs torch.*bowerbird\[train\]"):
+    with pytest.raises(
+        MissingDependencyError,
+        match=r"sasrec: training: the package torch is not installed.*bowerbird\[train\]",
+    ):
         sasrec.sampled().fit(_walks(20), seed=0)

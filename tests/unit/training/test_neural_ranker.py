@@ -289,7 +289,7 @@ def test_without_item_vectors_ids_and_features_are_read(data, tmp_path):
 
 
 def test_without_torch_a_network_is_refused_and_auto_takes_trees(data, monkeypatch):
-    monkeypatch.setattr(ranker.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(ranker, "installed", lambda name: False)
     with pytest.raises(NotReadyError, match=r"torch is not installed; `pip install 'bowerbird\[train\]'`"):
         fitted_kind("neural", data, 7)
     release, events = world(400)

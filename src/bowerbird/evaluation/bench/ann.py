@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
+from bowerbird.extras import installed
 from bowerbird.records.signal import Space, Vectors
 from bowerbird.retrieval.index import ExactIndex
 from bowerbird.telemetry import SILENT, Progress, measured
@@ -105,7 +105,7 @@ def run_ann(
 def _row(
     contender: Contender, data: AnnVectors, truth: Int[np.ndarray, "query k"], seed: int, k: int
 ) -> BenchRow:
-    if find_spec(contender.package) is None:
+    if not installed(contender.package):
         return BenchRow(
             f"{contender.name} (not installed)", {}, 0.0, 0.0, {"not installed": contender.package}
         )

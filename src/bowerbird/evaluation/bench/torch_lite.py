@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bowerbird.content.efficientnet_lite import LiteVariant
-from bowerbird.errors import MissingDependencyError
+from bowerbird.extras import needed
 
 __all__ = ["torch_lite"]
 
@@ -21,12 +21,7 @@ def torch_lite(variant: LiteVariant) -> Callable[[np.ndarray], np.ndarray]:
     Raises:
         MissingDependencyError: torch is not installed.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingDependencyError(
-            "torch is not installed; run `pip install 'bowerbird[train]'`"
-        ) from error
+    torch = needed("torch", "train", "the torch rows")
     functional = torch.nn.functional
     weights = {name: torch.from_numpy(np.array(values)) for name, values in variant.weights.read().items()}
 
