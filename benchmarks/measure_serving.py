@@ -28,10 +28,11 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 
 import numpy as np  # noqa: E402 - the lines above must run first
 from curve import curve_svg  # noqa: E402 - beside this file
-from served import Client, Served, loaded, served, with_candidates  # noqa: E402
+from served import Client, loaded, served, with_candidates  # noqa: E402
 
 from bowerbird.randomness import generator  # noqa: E402
 from bowerbird.serving.live import LiveWorkspace  # noqa: E402
+from bowerbird.testing.servers import ServeProcess  # noqa: E402
 from bowerbird.workspace import Workspace  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -76,7 +77,7 @@ def ingest(live: LiveWorkspace, count: int) -> dict:
     return {"events": taken, "events_per_cpu_s": round(taken / cpu), "events_per_s": round(taken / wall)}
 
 
-def visible(server: Served, items: Sequence[str], people: Sequence[str], seconds: float) -> dict:
+def visible(server: ServeProcess, items: Sequence[str], people: Sequence[str], seconds: float) -> dict:
     """Milliseconds from sending a hide to a slate without the item, over HTTP, under 1,000 other events a second."""
     ended, sent, waits = threading.Event(), [0], []
 
@@ -123,7 +124,7 @@ def visible(server: Served, items: Sequence[str], people: Sequence[str], seconds
     }
 
 
-def saturation(server: Served, people: Sequence[str], seconds: float) -> dict:
+def saturation(server: ServeProcess, people: Sequence[str], seconds: float) -> dict:
     """Latency at rising rates, each for some seconds; how many requests a second two workers answer at most."""
     loaded(server.port, people, 20.0, 3.0)  # warms both workers
     cpu, began = server.cpu_s(), time.perf_counter()

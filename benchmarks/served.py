@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bowerbird.randomness import generator
+from bowerbird.testing.servers import ServeProcess
 
 CONNECTIONS = 32
 
@@ -105,89 +103,15 @@ def loaded(
     return load
 
 
-class Served:
-    """``bowerbird serve`` with its workers.
-
-    Args:
-        process: the parent.
-        port: where it listens.
-    """
-
-    def __init__(self, process: subprocess.Popen, port: int) -> None:
-        self.process, self.port = process, port
-
-    def workers(self) -> list[int]:
-        """Process ids of the workers (Linux)."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self.process.pid and b"spawn_main" in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return sorted(found)
-
-    def cpu_s(self) -> float:
-        """User and system seconds of all workers."""
-        return sum(cpu_seconds(pid) for pid in self.workers())
-
-    def memory_mb(self) -> dict[str, int]:
-        """Resident set of all workers: each page once (``together``), and of each its own."""
-        totals = {"together": 0, "private": 0, "resident": 0}
-        names = {"Pss": "together", "Private_Dirty": "private", "Private_Clean": "private", "Rss": "resident"}
-        for pid in self.workers():
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-                name, _, rest = line.partition(":")
-                if name in names:
-                    totals[names[name]] += int(rest.split()[0])
-        return {name: round(value / 1024) for name, value in totals.items()}
-
-    def until(self, told: Callable[[], bool], seconds: float = 120) -> None:
-        """Wait for something."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                if told():
-                    return
-            except (OSError, http.client.HTTPException):
-                pass
-            time.sleep(0.1)
-        raise TimeoutError("the server did not get there")
-
-
 @contextmanager
-def served(directory: Path, workers: int, log: Path) -> Iterator[Served]:
+def served(directory: Path, workers: int, log: Path) -> Iterator[ServeProcess]:
     """A server over a workspace, all workers ready; ended afterwards."""
-    command = [sys.executable, "-m", "bowerbird", "serve", "-w", str(directory), "--port", "0"]
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [*command, "--workers", str(workers)], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-    assert process.stdout is not None
+    server = ServeProcess(directory, log, workers)
     try:
-        port = 0
-        for text in process.stdout:
-            found = re.search(r":(\d+)/v1", text)
-            port = int(found[1]) if found else port
-            if "Ctrl-C" in text:
-                break
-        server = Served(process, port)
-        try:
-            server.until(lambda: log.read_text().count('"event":"ready"') >= workers, 300)
-        except TimeoutError:
-            sys.stderr.write(log.read_text())
-            raise
+        server.until_ready(workers, 300)
         yield server
     finally:
-        process.terminate()
-        process.wait(60)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system seconds of a process (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        server.end()
 
 
 def with_candidates(path: Path, total: int) -> None:

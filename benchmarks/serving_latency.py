@@ -29,6 +29,7 @@ from bowerbird.pipeline.settings import SurfaceSettings  # noqa: E402
 from bowerbird.randomness import generator  # noqa: E402
 from bowerbird.records.request import Request  # noqa: E402
 from bowerbird.serving import make_app  # noqa: E402
+from bowerbird.testing.servers import cpu_seconds  # noqa: E402
 from bowerbird.workspace import Workspace  # noqa: E402
 
 WARM = 30
@@ -117,12 +118,6 @@ def over_http(directory: Path, people: list[str], overrides: list[str]) -> dict:
     finally:
         server.terminate()
         server.wait(20)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system seconds of a process (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

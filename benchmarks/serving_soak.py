@@ -25,13 +25,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from served import Client, Served, loaded, served
+from served import Client, loaded, served
 
 from bowerbird.randomness import generator
-from bowerbird.testing.servers import RedisServer
+from bowerbird.testing.servers import RedisServer, ServeProcess
 from bowerbird.workspace import Workspace
 
 BATCH, BATCHES_PER_S = 20, 5
+LONGEST, PATIENCE_S = 4, 600
 
 
 class Sender:
@@ -82,7 +83,7 @@ class Sender:
         return False
 
 
-def disturbed(server: Served, redis: RedisServer, directory: Path, seconds: float, told: dict) -> None:
+def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds: float, told: dict) -> None:
     """What happens on the way, at its times."""
     began = time.monotonic()
 
@@ -144,14 +145,24 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float, log: 
     try:
         with served(directory, 2, log) as server:
             sender = Sender(server.port, people, items)
-            disturber = threading.Thread(target=disturbed, args=(server, redis, directory, seconds, told))
-            sending = threading.Thread(target=sender.run)
-            for one in (sending, disturber):
+            over, loads = threading.Event(), []
+            longest = (
+                LONGEST * seconds + PATIENCE_S
+            )  # a build may take its time; the load goes on until all is over
+            callers = (
+                threading.Thread(target=sender.run),
+                threading.Thread(
+                    target=lambda: loads.append(loaded(server.port, people, rate, longest, over))
+                ),
+            )
+            for one in callers:
                 one.start()
-            load = loaded(server.port, people, rate, seconds)
+            disturbed(server, redis, directory, seconds, told)
+            over.set()
             sender.ended.set()
-            for one in (sending, disturber):
+            for one in callers:
                 one.join()
+            (load,) = loads
     finally:
         os.killpg(consumer.pid, signal.SIGTERM)
         consumer.wait()

@@ -2,80 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from bowerbird.testing.servers import ServeProcess
+
 PERSON = "wanda-of-the-logs"
-
-
-class Server:
-    """``bowerbird serve`` as a process."""
-
-    def __init__(self, root: Path, log: Path, workers: int) -> None:
-        self._log = log
-        command = [sys.executable, "-m", "bowerbird", "serve", "-w", str(root), "--port", "0"]
-        with log.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [*command, "--workers", str(workers)], stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-        assert self.process.stdout is not None
-        for text in self.process.stdout:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", text)
-            if found:
-                self.port = int(found[1])
-            if "Ctrl-C" in text:
-                break
-
-    def ask(self, path: str, method: str = "GET", body: object = None) -> tuple[int, dict]:
-        """One request on a connection of its own, as a balancer spreads them."""
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            text = None if body is None else json.dumps(body)
-            client.request(method, path, text, {"content-type": "application/json"} if text else {})
-            reply = client.getresponse()
-            return reply.status, json.loads(reply.read())
-        finally:
-            client.close()
-
-    def until(self, told: Callable[[], bool]) -> None:
-        """Wait for something, a minute at most; a connection that breaks is tried again."""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                if told():
-                    return
-            except (OSError, http.client.HTTPException):
-                pass
-            time.sleep(0.1)
-        raise AssertionError(f"it did not happen within a minute; the log says {self._log.read_text()}")
-
-    def workers(self) -> list[int]:
-        """Process ids of the workers."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                stat = (entry / "stat").read_text().rpartition(")")[2].split()
-                words = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if int(stat[1]) == self.process.pid and b"spawn_main" in words:
-                found.append(int(entry.name))
-        return found
-
-    def lines(self) -> list[dict]:
-        """The log so far; every line must be JSON."""
-        return [json.loads(text) for text in self._log.read_text().splitlines()]
 
 
 @pytest.mark.slow
@@ -85,9 +23,9 @@ def test_workers_share_releases_and_explanations_survive_a_kill_and_drain_withou
     root = own_workspace.layout.root
     text = own_workspace.layout.settings.read_text()
     own_workspace.layout.settings.write_text(text + "\n[serving]\ndrain_s = 1.0\nlog_requests = true\n")
-    server = Server(root, tmp_path / "log", workers=2)
+    server = ServeProcess(root, tmp_path / "log", workers=2)
     try:
-        server.until(lambda: sum(line["event"] == "ready" for line in server.lines()) == 2)
+        server.until_ready(2)
         first = server.ask("/readyz")[1]["version"]
         events = [{"user_id": PERSON, "item_id": f"i{n}", "action": "save"} for n in range(1, 8)]
         assert server.ask("/v1/events", "POST", events)[1]["accepted"] == 7
@@ -102,7 +40,7 @@ def test_workers_share_releases_and_explanations_survive_a_kill_and_drain_withou
 
         before = server.workers()
         os.kill(before[0], signal.SIGKILL)
-        server.until(lambda: sum(line["event"] == "ready" for line in server.lines()) == 3)
+        server.until_ready(3)
         server.until(lambda: all(server.ask("/healthz")[1]["version"] == second for _ in range(12)))
         assert len(server.workers()) == 2
         assert before[0] not in server.workers()
@@ -113,12 +51,10 @@ def test_workers_share_releases_and_explanations_survive_a_kill_and_drain_withou
         assert PERSON not in (tmp_path / "log").read_text()
         assert any(line.get("route") == "/v1/homefeed" for line in server.lines())
     finally:
-        server.process.kill()
-        server.process.wait()
-        server.process.stdout.close()
+        server.end()
 
 
-def _sent_while_ending(server: Server) -> set[int]:
+def _sent_while_ending(server: ServeProcess) -> set[int]:
     """Ask as a balancer does, only who is ready, from before SIGTERM until nobody is; the statuses of the answers."""
     found, gone = set(), threading.Event()
 

@@ -43,8 +43,8 @@ class ActionCalibrations:
     """Each action's calibration, and what is added for items few people have met.
 
     A model that leans on how an item fared misjudges items that did not fare yet. So beside the common map there is
-    one number per action, in logits, that brings the cold ones' mean prediction to their mean outcome: warm and
-    cold scores can then stand in one order.
+    one number per action, in logits, that brings the cold ones' mean prediction part of the way to their mean outcome
+    (:data:`COLD_SPREAD`).
 
     Args:
         actions: what is predicted.

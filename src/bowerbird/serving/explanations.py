@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import zlib
@@ -16,6 +17,8 @@ import orjson
 from bowerbird.errors import NotFoundError, StorageError
 from bowerbird.records.slate import Slate
 from bowerbird.serving.replies import ItemCards, slate_reply
+
+log = logging.getLogger(__name__)
 
 CLEARED_EVERY = 200
 """Slates kept between two looks for old ones."""
@@ -116,8 +119,8 @@ class SharedSlates:
                 if self._kept % CLEARED_EVERY == 0:
                     newest = self._db.execute("SELECT max(number) FROM slate").fetchone()[0] or 0
                     self._db.execute("DELETE FROM slate WHERE number <= ?", (newest - self._most,))
-            except sqlite3.OperationalError:
-                return
+            except sqlite3.OperationalError as error:
+                log.warning("a slate cannot be explained later", extra={"why": type(error).__name__})
 
     def find(self, request_id: str) -> bytes:
         """A kept slate as JSON."""

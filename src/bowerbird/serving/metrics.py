@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bowerbird.serving.logs import REQUESTS
+from bowerbird.stores.atomic import runs
 
 requests = logging.getLogger(REQUESTS)
 
@@ -80,18 +81,8 @@ def _forget_dead(folder: Path) -> None:
     """What a killed worker had in hand is in nobody's hand."""
     for path in folder.glob("gauge_live*.db"):
         number = path.stem.rpartition("_")[2]
-        if number.isdigit() and not _lives(int(number)):
+        if number.isdigit() and not runs(int(number)):
             mark_process_dead(int(number), str(folder))
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Measured:

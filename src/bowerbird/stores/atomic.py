@@ -19,6 +19,7 @@ from bowerbird.errors import StorageError
 __all__ = [
     "publish",
     "replace_directory",
+    "runs",
     "scratch_path",
     "storage_errors",
     "sweep_scratch",
@@ -171,7 +172,7 @@ def sweep_scratch(folder: Path) -> int:
     removed = 0
     for path in folder.glob(f"{_SCRATCH}*"):
         writer = int(path.name.removeprefix(_SCRATCH).split("-", 1)[0])
-        if _runs(writer):
+        if runs(writer):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -181,7 +182,8 @@ def sweep_scratch(folder: Path) -> int:
     return removed
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Whether a process of this machine is alive, by its id."""
     if process == os.getpid():
         return True
     try:

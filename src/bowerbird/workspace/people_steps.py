@@ -172,19 +172,22 @@ def make_clusters(bench: Workbench, version: str) -> SignalCard:
 
     each_person(bench, kept.redo, "interest clusters", make)
     table = kept.table(pa.table(columns, schema=CLUSTERS))
-    card = _people_card(bench, "user_clusters", "group", version, "Ward clusters with medoids", table)
-    bench.signals.put_table(card, table)
-    kept.written(version)
-    return card
+    return _put(bench, kept, table, ("user_clusters", "group"), version, "Ward clusters with medoids")
 
 
-def _people_card(
-    bench: Workbench, name: str, kind: Literal["group", "label"], version: str, producer: str, table: pa.Table
+def _put(
+    bench: Workbench,
+    kept: KeptPeople,
+    table: pa.Table,
+    what: tuple[str, Literal["group", "label"]],
+    version: str,
+    producer: str,
 ) -> SignalCard:
-    """The card of a table with several rows a person."""
+    """Store a table with several rows a person, and note whom it holds as of now."""
+    name, kind = what
     people_with = len(pc.unique(table.column("user_id")))
     read = {"user_clusters": "item_vector", "user_interests": "item_interests"}
-    return bench.card(
+    card = bench.card(
         name,
         ("user", kind),
         version,
@@ -193,6 +196,9 @@ def _people_card(
         inputs=("events", read[name]),
         note=f"{len(table) / max(people_with, 1):.1f} interests each",
     )
+    bench.signals.put_table(card, table)
+    kept.written(version)
+    return card
 
 
 CLUSTERS = pa.schema(
@@ -254,10 +260,7 @@ def make_interests(bench: Workbench, version: str) -> SignalCard:
 
     each_person(bench, kept.redo, "interests of people", make)
     table = kept.table(pa.table(columns, schema=INTERESTS))
-    card = _people_card(bench, "user_interests", "label", version, "decayed roll-up with evidence", table)
-    bench.signals.put_table(card, table)
-    kept.written(version)
-    return card
+    return _put(bench, kept, table, ("user_interests", "label"), version, "decayed roll-up with evidence")
 
 
 def make_states(bench: Workbench, version: str) -> SignalCard:
