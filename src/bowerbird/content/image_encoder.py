@@ -126,16 +126,19 @@ class ImageEncoder:
             for node in graph.graph.node
             if node.op_type in ("Conv", "Clip", "Add") and node.output[0] not in rectified
         ]
-        ranges = activation_ranges(graph, names, ({"pixels": part} for part in _parts(shown)))
+        feeds = ({"pixels": part} for part in _parts(shown))
+        ranges = activation_ranges(graph, names, feeds, self.threads)
         whole = int8_convolutions(graph, ranges)
         fresh = drawn_pixels(_CHECK_PICTURES, size, seed=1)
-        exact, rounded = (
-            np.concatenate(
-                [np.asarray(running.run(["vector"], {"pixels": part})[0]) for part in _parts(fresh)]
+
+        def vectors(model: onnx.ModelProto) -> Float32[np.ndarray, "item dim"]:
+            running = session(model.SerializeToString())
+            found = side_by_side(
+                lambda part: running.run(["vector"], {"pixels": part})[0], _parts(fresh), self.threads
             )
-            for running in (session(one.SerializeToString()) for one in (graph, whole))
-        )
-        return whole, precision_check(exact, rounded)
+            return np.concatenate([np.asarray(one) for one in found])
+
+        return whole, precision_check(vectors(graph), vectors(whole))
 
     def encode(self, raw: list[bytes]) -> Vectors:
         """One row per picture; absent where it could not be read."""

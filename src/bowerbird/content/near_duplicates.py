@@ -73,6 +73,7 @@ def near_duplicate_groups(
     picture_of: Callable[[int], bytes] | None = None,
     verdicts: Verdicts | None = None,
     advance: Callable[[int], None] = lambda _: None,
+    threads: int = 1,
 ) -> Int32[np.ndarray, "item"]:
     """Row of each item's canonical item: the first of its group; itself when it has no near-duplicate.
 
@@ -84,6 +85,7 @@ def near_duplicate_groups(
             their hashes alone, which finds re-encoded and mirrored copies but not cropped ones.
         verdicts: what was found out before, and where to keep what is found out now.
         advance: told how many candidate pairs were just judged.
+        threads: pictures are looked at side by side on so many.
 
     Raises:
         InputError: the inputs have different numbers of rows.
@@ -101,7 +103,7 @@ def near_duplicate_groups(
     place[order] = np.arange(len(order))
     order = order[(present & vectors.present)[order]]
     first = identical(hashes, vectors, order)
-    verifier = None if picture_of is None else CopyVerifier(picture_of, place)
+    verifier = None if picture_of is None else CopyVerifier(picture_of, place, threads)
     judge = _Judge(hashes, verifier, verdicts or NoVerdicts(), advance)
     group = np.arange(len(hashes), dtype=np.int32)
     asked = order[first == order]

@@ -23,6 +23,7 @@ import onnx
 from jaxtyping import Float32, Int8
 from onnx import TensorProto, helper, numpy_helper
 
+from bowerbird.content.encoder import side_by_side
 from bowerbird.content.graph_cache import session
 
 __all__ = ["ActivationRange", "activation_ranges", "int8_convolutions", "int8_products", "int8_weight"]
@@ -56,7 +57,10 @@ class ActivationRange:
 
 
 def activation_ranges(
-    model: onnx.ModelProto, names: Iterable[str], feeds: Iterable[Mapping[str, np.ndarray]]
+    model: onnx.ModelProto,
+    names: Iterable[str],
+    feeds: Iterable[Mapping[str, np.ndarray]],
+    threads: int = 1,
 ) -> dict[str, ActivationRange]:
     """The smallest and largest value of inner results over some inputs.
 
@@ -64,6 +68,7 @@ def activation_ranges(
         model: the float network; it is not changed.
         names: inner results to watch.
         feeds: inputs of the network, a batch at a time.
+        threads: batches side by side.
     """
     watched = list(dict.fromkeys(names))
     open_model = onnx.ModelProto()
@@ -73,11 +78,13 @@ def activation_ranges(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in watched if name not in known
     )
     running = session(open_model.SerializeToString())
-    low, high = np.full(len(watched), np.inf), np.full(len(watched), -np.inf)
-    for feed in feeds:
+
+    def extremes(feed: Mapping[str, np.ndarray]) -> np.ndarray:
         results = [np.asarray(result) for result in running.run(watched, dict(feed))]
-        low = np.minimum(low, [result.min() for result in results])
-        high = np.maximum(high, [result.max() for result in results])
+        return np.array([[result.min() for result in results], [result.max() for result in results]])
+
+    found = np.array(list(side_by_side(extremes, feeds, threads)))
+    low, high = found[:, 0].min(axis=0), found[:, 1].max(axis=0)
     return {
         name: ActivationRange(float(least), float(most))
         for name, least, most in zip(watched, low, high, strict=True)

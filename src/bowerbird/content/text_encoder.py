@@ -8,6 +8,7 @@ depend on its batch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +75,7 @@ class TextEncoder:
             "minilm-l6",
             recipe,
             lambda: minilm_graph(MINILM.read()),
-            _quantised if precision == "int8" else None,
+            partial(_quantised, threads) if precision == "int8" else None,
         )
         self.precision: Precision = "int8" if self.check is not None and self.check.passed else "float"
         self._session = session(graph)
@@ -143,17 +144,19 @@ class TextEncoder:
         return np.asarray(vectors)
 
 
-def _quantised(graph: onnx.ModelProto) -> tuple[onnx.ModelProto, PrecisionCheck]:
+def _quantised(threads: int, graph: onnx.ModelProto) -> tuple[onnx.ModelProto, PrecisionCheck]:
     """The int8 graph with ranges from made-up texts, compared with float on others."""
     names = [node.input[0] for node in graph.graph.node if node.op_type in ("MatMul", "Attention")]
     shown = made_up_tokens(_CALIBRATION_TEXTS, 0, _COMMON_WORDS, _ENDS)
-    whole = int8_products(graph, activation_ranges(graph, names, map(_feed, shown)))
+    whole = int8_products(graph, activation_ranges(graph, names, map(_feed, shown), threads))
     fresh = made_up_tokens(_CHECK_TEXTS, 1, _COMMON_WORDS, _ENDS)
-    exact, rounded = (
-        np.concatenate([np.asarray(running.run(["vector"], _feed(ids))[0]) for ids in fresh])
-        for running in (session(one.SerializeToString()) for one in (graph, whole))
-    )
-    return whole, precision_check(exact, rounded)
+
+    def vectors(model: onnx.ModelProto) -> Float32[np.ndarray, "text dim"]:
+        running = session(model.SerializeToString())
+        found = side_by_side(lambda ids: running.run(["vector"], _feed(ids))[0], fresh, threads)
+        return np.concatenate([np.asarray(one) for one in found])
+
+    return whole, precision_check(vectors(graph), vectors(whole))
 
 
 def _feed(token_ids: Int32[np.ndarray, "text length"]) -> dict[str, np.ndarray]:

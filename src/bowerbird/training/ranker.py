@@ -6,7 +6,7 @@ between them and calibrates; the numbers reported come from the third, which not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -40,6 +40,7 @@ __all__ = [
 RankerChoice = Literal["trees", "neural", "auto"]
 MOST_REQUESTS = (8_000, 3_000, 3_000)
 """Requests drawn from each part; 20,000 add a hundredth of AUC and a quarter of a minute, twice in an evaluation."""
+KINDS: tuple[RankerKind, ...] = ("trees", "neural")
 LEAST_POSITIVES = 30
 """An action with fewer positives in training is not predicted."""
 
@@ -117,10 +118,10 @@ def train_ranker(
     Raises:
         NotReadyError: no action has enough positives, or a network was asked for that cannot be trained here.
     """
-    data = ranker_data(release, events, seed, progress)
-    kinds: tuple[RankerKind, ...] = ("trees", "neural") if choice == "auto" else (choice,)
+    kinds: tuple[RankerKind, ...] = KINDS if choice == "auto" else (choice,)
     if choice == "auto" and not installed("torch"):
         kinds = ("trees",)
+    data = ranker_data(release, events, seed, progress, kinds)
     fitted = [fitted_kind(kind, data, seed, checkpoint=checkpoint, progress=progress) for kind in kinds]
     losses = {one.kind: cross_fitted_loss(one, data) for one in fitted} if len(fitted) > 1 else {}
     best = min(fitted, key=lambda one: losses[one.kind]) if losses else fitted[0]
@@ -130,8 +131,21 @@ def train_ranker(
     )
 
 
-def ranker_data(release: Release, events: Events, seed: int, progress: Progress = SILENT) -> RankerData:
+def ranker_data(
+    release: Release,
+    events: Events,
+    seed: int,
+    progress: Progress = SILENT,
+    kinds: Sequence[RankerKind] = KINDS,
+) -> RankerData:
     """Examples of the three parts of a log, and which actions can be learnt.
+
+    Args:
+        release: what features read.
+        events: the log.
+        seed: of the draw of requests.
+        progress: moved on by every request.
+        kinds: what will be trained; trees alone need less.
 
     Raises:
         NotReadyError: no action has enough positives.
@@ -139,7 +153,9 @@ def ranker_data(release: Release, events: Events, seed: int, progress: Progress 
     log = impressions(events, release.people, release.items.vocabulary)
     numbers = parts(log, MOST_REQUESTS, seed)
     progress.start("ranker examples", sum(map(len, numbers)), "requests")
-    train, calibrate, report = (examples(release, log, part, progress) for part in numbers)
+    train, calibrate, report = (
+        examples(release, log, part, progress, lifelong="neural" in kinds) for part in numbers
+    )
     progress.finish()
     enough = np.minimum(train.labels.sum(axis=0), calibrate.labels.sum(axis=0)) >= LEAST_POSITIVES
     actions = tuple(action for action, some in zip(LABELS, enough, strict=True) if some)

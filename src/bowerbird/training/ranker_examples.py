@@ -62,7 +62,7 @@ class Examples:
         owners: place of each row's request in :attr:`asked`, ascending.
         rows: item rows.
         positions: 0 is the top.
-        nearest: each row's nearest actions of all time.
+        nearest: each row's nearest actions of all time; none where they were not asked for.
         asked: who asked.
     """
 
@@ -115,7 +115,12 @@ def contexts(
 
 
 def examples(
-    release: Release, log: Impressions, requests: Int64[np.ndarray, "request"], progress: Progress = SILENT
+    release: Release,
+    log: Impressions,
+    requests: Int64[np.ndarray, "request"],
+    progress: Progress = SILENT,
+    *,
+    lifelong: bool = True,
 ) -> Examples:
     """Every impression of some requests, each as of its own time.
 
@@ -124,10 +129,11 @@ def examples(
         log: the impressions.
         requests: which of them.
         progress: moved on by every request.
+        lifelong: look up each row's nearest actions, a third of the cost; trees don't read them.
     """
     maker = FeatureMaker(release)  # pyright: ignore[reportArgumentType] - cached_property
     vectors = release.vectors.get("item")
-    compact = CompactItems.of(vectors) if vectors is not None else None
+    compact = CompactItems.of(vectors) if lifelong and vectors is not None else None
     features, shown_all, nearest, histories, persons = [], [], [], [], []
     for shown, context in contexts(release, log, requests):
         position = np.log1p(shown.positions.astype(np.float32))[:, None]

@@ -137,7 +137,10 @@ def logistic_weights(
     for _ in range(50):
         chance = _sigmoid(design @ weights)
         gradient = design.T @ (chance - outcomes) + penalty * weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
+        half = (
+            design * np.sqrt(chance * (1 - chance))[:, None]
+        )  # a product with itself costs half of one with another
+        curvature = half.T @ half + np.diag(penalty)
         step = np.linalg.solve(curvature, gradient)
         weights = weights - step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-300))  # long steps overshoot
         if float(np.abs(step).max()) < 1e-9:

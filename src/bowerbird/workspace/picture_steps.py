@@ -11,7 +11,7 @@ from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.stores.vector_cache import VectorCache
-from bowerbird.workspace.content_steps import HASH_SPACE, lacks_pictures
+from bowerbird.workspace.content_steps import ENCODER_THREADS, HASH_SPACE, lacks_pictures
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -66,6 +66,7 @@ def make_near_duplicates(bench: Workbench, version: str) -> SignalCard:
         lambda row: bench.media.get(names[row]),
         KeptVerdicts(VectorCache(bench.layout, VERDICT_SPACE), names),
         bench.progress.advance,
+        ENCODER_THREADS,
     )
     bench.progress.finish()
     ids = bench.items.vocabulary.ids
