@@ -50,6 +50,8 @@ def test_ads_go_to_their_audience_and_say_so(own_workspace, tmp_path):
     assert set(people[:5]) < set(audiences["listed"])
     assert len(audiences["listed"]) == 9
     assert audiences["nobody"] == {}
+    later = declared(workspace, '[audiences.later]\ninterest = "no such category"\n')
+    assert "later" not in later.answers.release.audiences  # declared and not built is not the same as empty
 
     place = ["-w", str(workspace.layout.root)]
     told = CliRunner().invoke(

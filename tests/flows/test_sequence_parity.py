@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bowerbird.records.event import Events
-from bowerbird.signals.sequences import OnlineSequence, Sequences
+from bowerbird.signals.online_sequence import OnlineSequence
+from bowerbird.signals.sequences import Sequences
 from bowerbird.users.next_item import first_meetings
 from bowerbird.workspace import Workspace
 from bowerbird.workspace.sequence_steps import training_sequences

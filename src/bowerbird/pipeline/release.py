@@ -30,7 +30,8 @@ from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.online_counts import OnlineCounts
-from bowerbird.signals.sequences import OnlineSequence, Sequences
+from bowerbird.signals.online_sequence import OnlineSequence
+from bowerbird.signals.sequences import Sequences
 from bowerbird.stores.preferences import Preferences
 
 UNKNOWN_TIME = np.iinfo(np.int64).min

@@ -15,7 +15,7 @@ from bowerbird.errors import StorageError
 from bowerbird.pipeline.release import Release
 from bowerbird.records.event import Events
 from bowerbird.signals.online_counts import OnlineCounts
-from bowerbird.signals.sequences import OnlineSequence
+from bowerbird.signals.online_sequence import OnlineSequence
 from bowerbird.stores.event_stream import EventStream, LogStream
 from bowerbird.stores.id_runs import known_in, sorted_run
 from bowerbird.stores.online_state import OnlineState

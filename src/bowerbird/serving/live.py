@@ -30,7 +30,7 @@ from bowerbird.serving.ingest import FUTURE_US, Clerk
 from bowerbird.serving.release_check import CheckReport, checked
 from bowerbird.serving.replies import ItemCards
 from bowerbird.serving.wire import EventsReply, Question, Rejection, moment
-from bowerbird.signals.sequences import OnlineSequence
+from bowerbird.signals.online_sequence import OnlineSequence
 from bowerbird.stores.event_stream import START, LogStream
 from bowerbird.stores.protocol import MediaStore
 from bowerbird.surfaces.answers import Answers

@@ -17,7 +17,8 @@ from bowerbird.clock import DAY_US
 from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.records.history import History
-from bowerbird.signals.sequences import OnlineSequence, Sequences
+from bowerbird.signals.online_sequence import OnlineSequence
+from bowerbird.signals.sequences import Sequences
 from bowerbird.users.long_term import action_table, require_past
 
 

@@ -40,7 +40,7 @@ def audience_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     stated = hashlib.blake2b(digest_size=8)
     for name, one in sorted(settings.audiences.items()):
         stated.update(f"{name} {one.fingerprint()} {settings.seed} ".encode())
-    return [Step("user_audiences", reads, 1, stated.hexdigest(), make_audiences)]
+    return [Step("user_audiences", reads, 2, stated.hexdigest(), make_audiences)]
 
 
 def make_audiences(bench: Workbench, version: str) -> SignalCard:
@@ -48,8 +48,9 @@ def make_audiences(bench: Workbench, version: str) -> SignalCard:
     columns: dict[str, list] = {name: [] for name in AUDIENCES.names}
     sizes = []
     for name, declared in sorted(bench.settings.audiences.items()):
-        members = _members(bench, name, declared)
+        members: dict[str | None, tuple[float, str]] = {**_members(bench, name, declared)}
         sizes.append(f"{name} {len(members):,}")
+        members[None] = (0.0, "made")  # so that an audience of nobody is told from one that was not made
         for user_id, (score, because) in members.items():
             for column, value in zip(columns.values(), (user_id, name, score, because), strict=True):
                 column.append(value)
@@ -58,7 +59,7 @@ def make_audiences(bench: Workbench, version: str) -> SignalCard:
         ("user", "group"),
         version,
         "declared audiences",
-        counted=(len(set(columns["user_id"])), len(bench.people)),
+        counted=(len(set(columns["user_id"]) - {None}), len(bench.people)),
         inputs=("events",),
         note=", ".join(sizes),
     )
@@ -67,13 +68,15 @@ def make_audiences(bench: Workbench, version: str) -> SignalCard:
 
 
 def loaded_audiences(bench: Workbench) -> dict[str, dict[str, float]]:
-    """Per built audience, the score of everybody in it."""
+    """Per built audience, the score of everybody in it; one that was declared after the build is absent."""
     if bench.signals.card("user_audiences") is None:
         return {}
     table = bench.signals.table("user_audiences")
-    found: dict[str, dict[str, float]] = {name: {} for name in bench.settings.audiences}
+    found: dict[str, dict[str, float]] = {}
     for user_id, name, score in zip(*(table[one].to_pylist() for one in AUDIENCES.names[:3]), strict=True):
-        found.setdefault(name, {})[user_id] = score
+        own = found.setdefault(name, {})
+        if user_id is not None:
+            own[user_id] = score
     return found
 
 

@@ -44,11 +44,10 @@ def state_measures(bench: Workbench, truth: Truth, seed: int) -> list[Measure]:
     planted = dict(
         zip(truth.activity["user_id"].to_pylist(), truth.activity["states"].to_pylist(), strict=True)
     )
+    columns = (table[name].to_pylist() for name in ("user_id", "state", "p_return"))
     rows = [
         (user_id, state, p_return, planted[user_id][-1])
-        for user_id, state, p_return in zip(
-            *(table[name].to_pylist() for name in table.column_names), strict=True
-        )
+        for user_id, state, p_return in zip(*columns, strict=True)
         if state is not None and user_id in planted
     ]
     if not rows:

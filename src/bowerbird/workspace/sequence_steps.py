@@ -25,11 +25,12 @@ from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
+__all__ = ["make_next_item", "sequence_steps", "training_sequences"]
+
 SOURCE = "next_item"
 """The source that reads the model; where no surface names it, nothing is trained."""
 RANKED_ANYWAY = 5_000
 """With fewer items and impressions to train a ranker on, one more source was measured to change nothing (see the log)."""
-__all__ = ["make_next_item", "sequence_steps", "training_sequences"]
 
 
 def sequence_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:

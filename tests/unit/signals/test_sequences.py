@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from bowerbird.clock import DAY_US
 from bowerbird.records import ACTION_CODE, Events, Vocabulary
-from bowerbird.signals.sequences import OnlineSequence, Sequences, SequenceSettings
+from bowerbird.signals.online_sequence import OnlineSequence
+from bowerbird.signals.sequences import Sequences, SequenceSettings
 
 USERS = Vocabulary("user", ("u0", "u1", "u2"))
 ITEMS = Vocabulary("item", ("i0", "i1", "i2", "i3"))

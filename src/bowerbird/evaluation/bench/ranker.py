@@ -133,9 +133,12 @@ def _request_ms(model: FittedRanker, card: RankerCard, data: RankerData, candida
 
 
 def _rows(kind: RankerKind, found: list[_Fitted]) -> list[BenchRow]:
+    """A row of all heads together, and one for each; a head that some run could not be read on is in neither."""
+    heads = [action for action in found[0].report if all(action in one.report for one in found)]
+    some = sorted({action for one in found for action in one.report} - set(heads))
     cpu_s = sum(one.cpu_s for one in found) / len(found)
     peak = max(one.peak_mb for one in found)
-    summed = tuple(float(np.nansum([head["log_loss"] for head in one.report.values()])) for one in found)
+    summed = tuple(float(np.nansum([one.report[action]["log_loss"] for action in heads])) for one in found)
     rows = [
         BenchRow(
             f"{kind}, all",
@@ -146,14 +149,15 @@ def _rows(kind: RankerKind, found: list[_Fitted]) -> list[BenchRow]:
             },
             cpu_s,
             peak,
+            {"heads not read in every run": some} if some else {},
         )
     ]
-    for action in found[0].report:
-        heads = [one.report[action] for one in found if action in one.report]
+    for action in heads:
+        runs = [one.report[action] for one in found]
         metrics = {
-            name: Estimate(tuple(head[key] for head in heads))
+            name: Estimate(tuple(run[key] for run in runs))
             for name, key in (("auc", "auc"), ("log loss", "log_loss"), ("ece-15", "ece"))
         }
-        base = {"base rate": heads[0]["base_rate"], "examples": heads[0]["examples"]}
+        base = {"base rate": runs[0]["base_rate"], "examples": runs[0]["examples"]}
         rows.append(BenchRow(f"{kind}, {action}", metrics, 0.0, peak, base))
     return rows

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from bowerbird.clock import DAY_US
+from bowerbird.errors import NotReadyError
 from bowerbird.evaluation.bench.user_probe_question import Predict, Question
 from bowerbird.evaluation.bench.user_probe_tasks import Task, Vocabularies, moment, scored
 from bowerbird.evaluation.bench.user_probe_vectors import CountVectors
@@ -102,6 +103,9 @@ class _Examples:
         """The settings of :data:`GRID` whose trees, taught before the probe's moment, answer best at it.
 
         Half of the teachers teach there, the other half is asked.
+
+        Raises:
+            NotReadyError: no setting could be compared, since nothing happened at the earlier moments.
         """
         half = np.arange(len(question.teachers)) % 2 == 0
         labels = np.argsort(-question.targets.sum(axis=0), kind="stable")[:TUNING_LABELS]
@@ -116,7 +120,13 @@ class _Examples:
             found = next(iter(scored(question.task, truth, said).values()))[0]
             return found if np.isfinite(found) else -np.inf
 
-        return max(GRID, key=value)
+        found = [value(settings) for settings in GRID]
+        if max(found) == -np.inf:
+            raise NotReadyError(
+                f"no settings were compared for {question.task}: nothing to teach before the probe's moment, or the "
+                "same happened to all who were asked; read the row 'counts + trees'"
+            )
+        return GRID[int(np.argmax(found))]
 
     def _taught(
         self, task: Task, people: Int64[np.ndarray, "person"], back: range

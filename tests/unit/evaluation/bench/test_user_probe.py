@@ -9,10 +9,12 @@ import pyarrow as pa
 import pytest
 
 from bowerbird.clock import DAY_US
-from bowerbird.errors import InputError
+from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.user_probe import run_user_probe
 from bowerbird.evaluation.bench.user_probe_data import read_probe_data
+from bowerbird.evaluation.bench.user_probe_question import Question
 from bowerbird.evaluation.bench.user_probe_tasks import Vocabularies, moment, scored
+from bowerbird.evaluation.bench.user_probe_trees import tuned_trees
 from bowerbird.users.behaviour import Behaviour
 
 DAY0 = 15_000 * DAY_US
@@ -130,3 +132,14 @@ def test_too_little_says_what_is_needed():
         run_user_probe(shop(people=4), None, 7)
     with pytest.raises(InputError, match="horizon = 0 days"):
         run_user_probe(shop(people=4), None, 0)
+
+
+def test_trees_that_cannot_be_tuned_say_so_rather_than_take_the_first_settings():
+    people, now = np.repeat(np.arange(40), 3), 100 * DAY_US
+    at = now - DAY_US * np.tile([1, 2, 3], 40)  # nobody was there a horizon earlier
+    behaviour = Behaviour.of(people, people % 5, at, (40, 5))
+    predict = tuned_trees(behaviour, now, behaviour, now + 7 * DAY_US, 0)
+    everybody = np.arange(40)
+    targets = (everybody % 2)[:, None].astype(np.float32)
+    with pytest.raises(NotReadyError, match="no settings were compared for churn: nothing to teach before"):
+        predict(Question("churn", everybody, targets, everybody))
