@@ -28,7 +28,7 @@ from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.sequences import Sequences
 from bowerbird.surfaces.answers import Answers
 from bowerbird.surfaces.budgets import BudgetLedger
-from bowerbird.training.examples import impressions
+from bowerbird.training.impressions import impressions
 from bowerbird.training.ranker_examples import examples
 from bowerbird.workspace import Workspace
 

@@ -23,7 +23,7 @@ from bowerbird.ranking.card import RankerCard, RankerKind
 from bowerbird.ranking.features import are_cold
 from bowerbird.records.event import Events
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.examples import LABELS, Impressions, impressions
+from bowerbird.training.impressions import LABELS, Impressions, impressions
 from bowerbird.training.ranker_examples import Examples, examples, parts
 from bowerbird.training.tree_ranker import fit_trees
 

@@ -17,7 +17,7 @@ from bowerbird.ranking.features import FEATURES
 from bowerbird.ranking.network import position_buckets
 from bowerbird.ranking.network_inputs import ACTION_ROWS, BINS, MISSING, Quantiles, age_buckets
 from bowerbird.training.batches import padded
-from bowerbird.training.examples import LABELS
+from bowerbird.training.impressions import LABELS
 from bowerbird.training.ranker_examples import Examples
 
 __all__ = ["NOTHING", "Hidden", "LabelMatrix", "RankerRows", "label_weights"]
@@ -55,7 +55,7 @@ def label_weights(
     """Weight of each example in each head's loss.
 
     Args:
-        labels: in the order of :data:`~bowerbird.training.examples.LABELS`.
+        labels: in the order of :data:`~bowerbird.training.impressions.LABELS`.
         actions: the heads.
         matrix: what weighs more or less than 1, e.g. that what somebody hid is a surer no to a save.
 

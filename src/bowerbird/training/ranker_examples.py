@@ -22,7 +22,7 @@ from bowerbird.ranking.scorer import Scorer
 from bowerbird.records.request import Context, Request
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.examples import LABELS, Impressions, Shown
+from bowerbird.training.impressions import LABELS, Impressions, Shown
 
 __all__ = ["Asked", "Examples", "contexts", "examples", "parts", "predicted"]
 
@@ -57,7 +57,7 @@ class Examples:
 
     Args:
         features: the position last, as ``log1p``.
-        labels: which of :data:`~bowerbird.training.examples.LABELS` followed.
+        labels: which of :data:`~bowerbird.training.impressions.LABELS` followed.
         requests: number of each row's request in the log.
         owners: place of each row's request in :attr:`asked`, ascending.
         rows: item rows.

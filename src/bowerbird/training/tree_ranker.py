@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from bowerbird.ranking.card import RankerKind
 from bowerbird.ranking.features import FEATURES, POSITION
 from bowerbird.ranking.trees import GRAPH_FILE, one_thread_session
-from bowerbird.training.examples import LABELS
+from bowerbird.training.impressions import LABELS
 from bowerbird.training.ranker_examples import Examples
 from bowerbird.training.tree_graph import tree_graph
 

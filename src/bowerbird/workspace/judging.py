@@ -14,7 +14,7 @@ from bowerbird.records.event import Events
 from bowerbird.records.request import Request
 from bowerbird.surfaces.answers import Answers
 from bowerbird.telemetry import SILENT, Progress, measured
-from bowerbird.training.examples import LABELS, impressions
+from bowerbird.training.impressions import LABELS, impressions
 from bowerbird.training.ranker_examples import predicted
 
 GROWTH_QUESTION = "Who comes back by themselves within seven days?"

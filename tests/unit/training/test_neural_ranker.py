@@ -27,7 +27,7 @@ from bowerbird.records.vocabulary import Vocabulary
 from bowerbird.signals.aggregates import EventCounts
 from bowerbird.signals.sequences import Sequences
 from bowerbird.training import ranker
-from bowerbird.training.examples import LABELS
+from bowerbird.training.impressions import LABELS
 from bowerbird.training.logistic import fitted_logistic
 from bowerbird.training.loop import LoopSettings
 from bowerbird.training.neural_ranker import FittedNetwork, NeuralRankerSettings, fit_network

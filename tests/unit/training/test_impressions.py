@@ -9,7 +9,7 @@ import pytest
 from bowerbird.clock import DAY_US
 from bowerbird.records.event import Events
 from bowerbird.records.vocabulary import Vocabulary
-from bowerbird.training.examples import LABELS, WINDOW_US, Impressions, impressions
+from bowerbird.training.impressions import LABELS, WINDOW_US, Impressions, impressions
 
 USERS, ITEMS = Vocabulary("user", ("u0", "u1")), Vocabulary("item", ("a", "b", "c"))
 HOUR = DAY_US // 24
