@@ -15,6 +15,10 @@ Images = Annotated[
     list[Path],
     typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern of such files."),
 ]
+Kept = Annotated[
+    Path | None,
+    typer.Option(help="A folder where encoded pictures stay, so that a later run, or a killed one, goes on."),
+]
 
 
 @app.command(
@@ -68,6 +72,7 @@ def image_text(
             help="Let the last layers of the encoders learn too; by default from 3,000 pictures on.",
         ),
     ] = None,
+    kept: Kept = None,
     json: Json = None,
 ) -> None:
     """Texts find pictures and pictures find texts; several sets are also trained together."""
@@ -79,7 +84,10 @@ def image_text(
             f"{len(captions)} for {len(images)} --images; expected one each", param_hint="--captions"
         )
     sets = list(zip(images, captions, strict=True))
-    show(run_image_text(sets, seeds, fit=fit, epochs=epochs, tune=tune, progress=BarProgress()), json)
+    report = run_image_text(
+        sets, seeds, fit=fit, epochs=epochs, tune=tune, kept=kept, progress=BarProgress()
+    )
+    show(report, json)
 
 
 @app.command(
@@ -140,6 +148,7 @@ def knn(
             help="Let the encoder's last layers learn too; by default from 3,000 pictures on.",
         ),
     ] = None,
+    kept: Kept = None,
     json: Json = None,
 ) -> None:
     """Classes of pictures by neighbours and by a linear probe, frozen features beside the unified space."""
@@ -147,7 +156,7 @@ def knn(
     from bowerbird.evaluation.bench.knn import run_knn
 
     names = [name.strip() for name in columns.split(",") if name.strip()]
-    show(run_knn(images, labels, names, seed, tune=tune, progress=BarProgress()), json)
+    show(run_knn(images, labels, names, seed, tune=tune, kept=kept, progress=BarProgress()), json)
 
 
 @app.command(

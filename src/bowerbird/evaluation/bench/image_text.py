@@ -85,6 +85,7 @@ def run_image_text(
     epochs: int | None = None,
     tune: bool | None = None,
     threads: int = 2,
+    kept: Path | None = None,
     progress: Progress = SILENT,
 ) -> BenchReport:
     """Measure retrieval both ways on one or more sets of captioned pictures.
@@ -97,6 +98,7 @@ def run_image_text(
         tune: let the last layers of the encoders learn too, which takes about ten times as long; None does so
             where there are at least 3,000 pictures to train on.
         threads: workers that encode.
+        kept: a folder where encoded pictures stay for the next run.
         progress: shows encoding and training.
 
     Raises:
@@ -106,7 +108,7 @@ def run_image_text(
     """
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     bridge = conse_bridge(image, text)
-    encode = _Encoding(image, text, bridge, tune is not False, progress)
+    encode = _Encoding(image, text, bridge, tune is not False, kept, progress)
     read = [encode(*one) for one in sets]
     fitted = [encode(*fit)] if fit is not None else []
     rows: list[BenchRow] = []
@@ -245,12 +247,18 @@ class _Encoding:
     text: TextEncoder
     bridge: ConSE
     tune: bool
+    kept: Path | None
     progress: Progress
 
     def __call__(self, images: Path, captions: Path) -> _Set:
         captioned = captioned_pictures(images, captions, seed=0)
         pictures = picture_features(
-            captioned.source, captioned.places, self.image, below=self.tune, progress=self.progress
+            captioned.source,
+            captioned.places,
+            self.image,
+            below=self.tune,
+            kept=self.kept,
+            progress=self.progress,
         )
         distinct = list(dict.fromkeys(captioned.captions))
         place = {caption: row for row, caption in enumerate(distinct)}

@@ -62,6 +62,7 @@ def run_knn(
     *,
     tune: bool | None = None,
     threads: int = 2,
+    kept: Path | None = None,
     progress: Progress = SILENT,
 ) -> BenchReport:
     """Measure classification of pictures by neighbours, by a probe and by names alone.
@@ -74,6 +75,7 @@ def run_knn(
         tune: let the encoder's last layers learn too, some minutes more; None does so where there are at least 3,000
             pictures to train on.
         threads: workers that encode.
+        kept: a folder where encoded pictures stay for the next run.
         progress: shows encoding and training.
 
     Raises:
@@ -85,7 +87,7 @@ def run_knn(
     found = labelled_pictures(images, labels, columns)
     with row_cost() as encoding:
         features = picture_features(
-            found.source, found.places, image, below=tune is not False, progress=progress
+            found.source, found.places, image, below=tune is not False, kept=kept, progress=progress
         )
     kept = np.flatnonzero(features.present)
     found = found.kept(kept, features.note)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64, UInt8
@@ -26,6 +28,8 @@ VIEWS = ("centre", "mirrored")
 MOST_PLACES = 25_000
 """Pictures of which the places below the cut are kept, 33 kB each."""
 _CHUNK = 8
+_SPAN = 512
+"""Pictures whose results are kept in one file."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def picture_features(
     views: Sequence[str] = VIEWS,
     *,
     below: bool = False,
+    kept: Path | None = None,
     progress: Progress = SILENT,
 ) -> PictureFeatures:
     """Features of some pictures of a source.
@@ -74,6 +79,7 @@ def picture_features(
         encoder: makes them; pictures run side by side on its threads.
         views: the first one or more of :data:`VIEWS`.
         below: keep the places below the encoder's last block too, of at most :data:`MOST_PLACES` pictures.
+        kept: a folder where results stay, so that a bench that was killed, or another of the same pictures, goes on from there.
         progress: shows pictures.
 
     Raises:
@@ -83,15 +89,11 @@ def picture_features(
     features = np.zeros((len(places), len(views), encoder.space.dim), dtype=np.float32)
     present = np.zeros(len(places), dtype=bool)
     cut = PicturePlaces(encoder.variant) if below and len(places) <= MOST_PLACES else None
-    kept: np.ndarray | None = None
+    grids: np.ndarray | None = None
     reasons: list[str] = []
-
-    def encoded(some: list[tuple[int, Picture]]) -> list[_Encoded]:
-        return _encoded(some, encoder, len(views), cut)
-
     progress.start("encode pictures", len(places), "pictures")
-    stream = chunks(source.pictures(row_of), _CHUNK)
-    for found in side_by_side(encoded, stream, encoder.threads):
+    spans = _Spans(encoder, len(views), cut, kept)
+    for found in spans.encoded(source.pictures(row_of)):
         for one in found:
             if one.features is None:
                 reasons.append(one.reason)
@@ -99,15 +101,15 @@ def picture_features(
             row = row_of[one.place]
             features[row], present[row] = one.features, True
             if one.places is not None:
-                if kept is None:
-                    kept = np.zeros((len(places), *one.places.shape), dtype=np.float16)
-                kept[row] = one.places
+                if grids is None:
+                    grids = np.zeros((len(places), *one.places.shape), dtype=np.float16)
+                grids[row] = one.places
         progress.advance(len(found))
     progress.finish()
     if not present.any():
         raise InputError(f"{source.place}: none of {len(places):,} pictures could be read: {reasons[0]}")
     note = f"{len(reasons):,} pictures could not be read ({reasons[0]})" if reasons else ""
-    return PictureFeatures(features, present, note, encoder, kept)
+    return PictureFeatures(features, present, note, encoder, grids)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,73 @@ class _Encoded:
     features: np.ndarray | None = None
     places: np.ndarray | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Encodes a stream of pictures; what a folder holds of them already is read from there."""
+
+    encoder: ImageEncoder
+    views: int
+    cut: PicturePlaces | None
+    kept: Path | None
+
+    def encoded(self, pictures: Iterator[tuple[int, Picture]]) -> Iterator[list[_Encoded]]:
+        """A few pictures at a time, in order."""
+        if self.kept is None:
+            yield from self._worked(pictures)
+            return
+        self.kept.mkdir(parents=True, exist_ok=True)
+        for span in chunks(pictures, _SPAN):
+            path = self.kept / f"{self._key(span)}.npz"
+            if path.is_file():
+                yield _read(path, [place for place, _ in span])
+                continue
+            made: dict[int, _Encoded] = {}
+            for some in self._worked(iter(span)):
+                made.update({one.place: one for one in some})
+                yield some
+            _write(path, [made[place] for place, _ in span])
+
+    def _worked(self, pictures: Iterator[tuple[int, Picture]]) -> Iterator[list[_Encoded]]:
+        def work(some: list[tuple[int, Picture]]) -> list[_Encoded]:
+            return _encoded(some, self.encoder, self.views, self.cut)
+
+        yield from side_by_side(work, chunks(pictures, _CHUNK), self.encoder.threads)
+
+    def _key(self, span: list[tuple[int, Picture]]) -> str:
+        """Of the bytes of the pictures and of everything that is made of them."""
+        asked = f"{self.encoder.space.key} {self.views} {self.cut is not None}"
+        digest = hashlib.blake2b(asked.encode(), digest_size=12)
+        for _, picture in span:
+            digest.update(hashlib.blake2b(picture.data or b"", digest_size=12).digest())
+        return digest.hexdigest()
+
+
+def _write(path: Path, found: list[_Encoded]) -> None:
+    """Keep a span; a file of half a span never has its name."""
+    good = [number for number, one in enumerate(found) if one.features is not None]
+    parts = {name: [getattr(found[number], name) for number in good] for name in ("features", "places")}
+    arrays = {name: np.stack(values) for name, values in parts.items() if values and values[0] is not None}
+    draft = path.with_suffix(".draft.npz")
+    np.savez(draft, good=np.array(good, np.int64), reasons=np.array([one.reason for one in found]), **arrays)
+    draft.replace(path)
+
+
+def _read(path: Path, places: Sequence[int]) -> list[_Encoded]:
+    """A span that was kept, for pictures at these places."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    row_of = {int(number): row for row, number in enumerate(arrays["good"])}
+    found = []
+    for number, place in enumerate(places):
+        row = row_of.get(number)
+        if row is None:
+            found.append(_Encoded(place, reason=str(arrays["reasons"][number])))
+        else:
+            grid = arrays["places"][row] if "places" in arrays else None
+            found.append(_Encoded(place, arrays["features"][row], grid))
+    return found
 
 
 def _encoded(

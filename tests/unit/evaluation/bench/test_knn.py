@@ -17,6 +17,7 @@ from bowerbird.content.image_encoder import ImageEncoder
 from bowerbird.datasets.picture_source import picture_source
 from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.knn import _by_neighbours, _Space
+from bowerbird.evaluation.bench import picture_vectors
 from bowerbird.evaluation.bench.picture_vectors import picture_features
 
 
@@ -53,6 +54,18 @@ def test_views_of_broken_pictures_are_counted_and_told(tmp_path: Path) -> None:
     assert found.features.shape == (3, 2, 1280)
     with pytest.raises(InputError, match="none of 1 pictures could be read"):
         picture_features(source, np.array([1]), encoder)
+
+
+def test_what_was_encoded_is_kept_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, folder = ImageEncoder(LITE0_VARIANT), tmp_path / "kept"
+    source = picture_source(stored(tmp_path, [coloured(250, 1), b"broken", coloured(10, 2)]))
+    first = picture_features(source, np.arange(3), encoder, below=True, kept=folder)
+    monkeypatch.setattr(picture_vectors, "_encoded", None)
+    again = picture_features(source, np.arange(3), encoder, below=True, kept=folder)
+    assert first.places is not None and again.places is not None
+    assert again.features.tobytes() == first.features.tobytes()
+    assert again.places.tobytes() == first.places.tobytes()
+    assert (again.present.tolist(), again.note) == (first.present.tolist(), first.note)
 
 
 @pytest.mark.slow
