@@ -84,9 +84,7 @@ def image_text(
             f"{len(captions)} for {len(images)} --images; expected one each", param_hint="--captions"
         )
     sets = list(zip(images, captions, strict=True))
-    report = run_image_text(
-        sets, seeds, fit=fit, epochs=epochs, tune=tune, kept=kept, progress=BarProgress()
-    )
+    report = run_image_text(sets, seeds, fit=fit, epochs=epochs, tune=tune, kept=kept, progress=BarProgress())
     show(report, json)
 
 

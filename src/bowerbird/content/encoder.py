@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from inspect import signature
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -132,14 +132,16 @@ def side_by_side(work: Callable[[T], R], inputs: Iterable[T], threads: int) -> I
     Args:
         work: called once for each input; its first exception ends the stream.
         inputs: any stream.
-        threads: workers.
+        threads: workers; a stream of one needs none.
 
     Example:
         >>> list(side_by_side(lambda x: x * x, range(4), threads=2))
         [0, 1, 4, 9]
     """
     stream = iter(inputs)
-    if threads <= 1:
+    head = list(islice(stream, 1 if threads <= 1 else 2))
+    stream = chain(head, stream)
+    if len(head) < 2:  # starting threads for one query costs more than its encoding
         yield from map(work, stream)
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="encode") as pool:

@@ -7,7 +7,7 @@ that were fitted on other queries.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,7 @@ class _Engine:
     def __init__(
         self, data: SearchData, plan: SearchPlan, matrix: Float32[np.ndarray, "item dim"] | None = None
     ) -> None:
-        self._titles = [frozenset(words(title)) for title in data.titles]
+        self._titled = _titled(data.titles)
         self._popularity = data.popularity
         texts = [
             f"{title} " * TITLE_REPEATS + body for title, body in zip(data.titles, data.bodies, strict=True)
@@ -120,15 +120,28 @@ class _Engine:
         middle = time.perf_counter()
         rows = np.union1d(by_words, near[near >= 0]).astype(np.int64)
         similarity = self._vectors.matrix[rows] @ vector.matrix[0]
-        asked = set(words(query))
-        share = [len(asked & self._titles[row]) / max(len(asked), 1) for row in rows.tolist()]
-        features = fusion_features(
-            scores[rows], similarity, np.array(share, dtype=np.float32), self._popularity[rows]
-        )
+        features = fusion_features(scores[rows], similarity, self._share(query, rows), self._popularity[rows])
         Fused.untaught().scores(features)
         end = time.perf_counter()
         ms = ((then - start) * 1e3, (middle - then) * 1e3, (end - middle) * 1e3)
         return _Candidates(rows, scores[rows], similarity, features, ms, (time.process_time() - cpu) * 1e3)
+
+    def _share(self, query: str, rows: Int64[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
+        """Share of the query's words that each title has."""
+        asked = set(words(query))
+        held = np.zeros(len(rows), dtype=np.float32)
+        for word in asked & self._titled.keys():
+            held += np.isin(rows, self._titled[word], assume_unique=True)
+        return held / np.float32(max(len(asked), 1))
+
+
+def _titled(titles: Sequence[str]) -> dict[str, Int64[np.ndarray, " n"]]:
+    """The rows of the titles each word stands in."""
+    rows_of: dict[str, list[int]] = {}
+    for row, title in enumerate(titles):
+        for word in set(words(title)):
+            rows_of.setdefault(word, []).append(row)
+    return {word: np.array(rows, dtype=np.int64) for word, rows in rows_of.items()}
 
 
 def run_search(

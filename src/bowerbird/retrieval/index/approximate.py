@@ -34,6 +34,8 @@ _MARGIN = 0.005
 _POINTS_PER_LIST = 40
 _ROUNDS = 8
 """k-means rounds: with 40 points per list the recall equals 256 points and 10 rounds at half the cost."""
+_WIDER = 8
+"""A query that found too few rows looks into so many times the lists."""
 _PLATEAU = 0.002
 """A gain of recall below this when probes double means the codes, not the lists, set the limit."""
 
@@ -126,8 +128,8 @@ class ApproximateIndex:
     ) -> tuple[Int32[np.ndarray, "query n"], Float32[np.ndarray, "query n"]]:
         """The ``n`` most similar rows of each query; see :meth:`VectorIndex.search`.
 
-        With a filter, probes grow as the allowed share shrinks; and a query that found fewer than ``n``
-        rows is searched again in all lists, so it comes back short only if no more are allowed.
+        With a filter, probes grow as the allowed share shrinks; and a query that found fewer than ``n`` rows is
+        searched again in ever more lists, so it comes back short only if no more are allowed.
         Similarities are those of the encoded vectors: within about 1e-2 of the exact ones.
         """
         require_search(self._space, self._rows, queries, n, allowed)
@@ -138,14 +140,15 @@ class ApproximateIndex:
         if asked.shape[0] == 0 or share == 0.0:
             return rows, similarities
         matrix = comparable(queries)
-        probes = min(self._lists.nlist, int(np.ceil(self.tuning.probes / share)))
+        lists, few = self._lists.nlist, asked
+        probes = min(lists, int(np.ceil(self.tuning.probes / share)))
         with faiss_threads(1):
-            rows[asked], similarities[asked] = _probe(self._lists, matrix[asked], n, probes, allowed)
-            short = asked[rows[asked, -1] < 0]
-            if short.shape[0] and probes < self._lists.nlist:
-                rows[short], similarities[short] = _probe(
-                    self._lists, matrix[short], n, self._lists.nlist, allowed
-                )
+            while few.shape[0]:
+                rows[few], similarities[few] = _probe(self._lists, matrix[few], n, probes, allowed)
+                if probes == lists:
+                    break
+                few = few[rows[few, -1] < 0]
+                probes = min(lists, _WIDER * probes)
         return rows, similarities
 
     def save(self, directory: Path) -> None:

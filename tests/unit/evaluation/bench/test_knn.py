@@ -16,8 +16,8 @@ from bowerbird.content.efficientnet_lite import LITE0_VARIANT
 from bowerbird.content.image_encoder import ImageEncoder
 from bowerbird.datasets.picture_source import picture_source
 from bowerbird.errors import InputError
-from bowerbird.evaluation.bench.knn import _by_neighbours, _Space
 from bowerbird.evaluation.bench import picture_vectors
+from bowerbird.evaluation.bench.knn import _by_neighbours, _Space
 from bowerbird.evaluation.bench.picture_vectors import picture_features
 
 
