@@ -62,7 +62,8 @@ def test_what_was_encoded_is_kept_for_the_next_run(tmp_path: Path, monkeypatch: 
     first = picture_features(source, np.arange(3), encoder, below=True, kept=folder)
     monkeypatch.setattr(picture_vectors, "_encoded", None)
     again = picture_features(source, np.arange(3), encoder, below=True, kept=folder)
-    assert first.places is not None and again.places is not None
+    assert first.places is not None
+    assert again.places is not None
     assert again.features.tobytes() == first.features.tobytes()
     assert again.places.tobytes() == first.places.tobytes()
     assert (again.present.tolist(), again.note) == (first.present.tolist(), first.note)
