@@ -86,7 +86,7 @@ def test_what_the_policy_drops_is_never_shown_and_says_why(own_workspace):
     why = workspace.why_not("i3", "homefeed", user="u3")
     assert (why.stage, why.reason) == ("policy", "we show no drawings (policy.no_red)")
     found = workspace.ask("search", query="red circle", n=20)
-    assert len(found.entries) == 2  # one place in ten
+    assert len(found.entries) == 1  # one place in ten, and at least one
     dropped = next(drop for drop in found.dropped if drop.stage == "limited")
     limited = workspace.answers.release.items.vocabulary.ids[int(dropped.rows[0])]
     why = workspace.why_not(limited, "search", query="red circle", n=20)

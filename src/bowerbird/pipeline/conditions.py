@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool, Int32
 
+from bowerbird.arrays import is_among
 from bowerbird.errors import InputError
 from bowerbird.records.item import Items
 
@@ -29,27 +32,46 @@ _FORM = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*(.+?)\s*", re.DOTALL)
 
 
 def meeting(
-    items: Items, conditions: Sequence[str], facets: Facets | None = None
-) -> Bool[np.ndarray, "item"]:
+    items: Items,
+    conditions: Sequence[str],
+    facets: Facets | None = None,
+    rows: Int32[np.ndarray, "n"] | None = None,
+) -> Bool[np.ndarray, "n"]:
     """Items that meet every condition.
 
     Args:
         items: the catalogue.
         conditions: as the module describes.
         facets: what was read off items.
+        rows: the items asked about, for a few of a large catalogue; all of them when absent.
+
+    Cost: O(conditions * items asked about).
 
     Raises:
         InputError: a condition is not understood, or there are too many.
     """
     if len(conditions) > MOST_CONDITIONS:
         raise InputError(f"only: found {len(conditions)} conditions; at most {MOST_CONDITIONS} are read")
-    met = np.ones(len(items), dtype=bool)
+    asked = _Asked(items, np.arange(len(items), dtype=np.int32) if rows is None else rows)
+    met = np.ones(len(asked.rows), dtype=bool)
     for condition in conditions:
-        met &= _meeting_one(items, condition, facets or {})
+        met &= _meeting_one(asked, condition, facets or {})
     return met
 
 
-def _meeting_one(items: Items, condition: str, facets: Facets) -> Bool[np.ndarray, "item"]:
+@dataclass(frozen=True)
+class _Asked:
+    """The items asked about."""
+
+    items: Items
+    rows: Int32[np.ndarray, "n"]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        whole = self.items.table.column(name)
+        return whole if len(self.rows) == len(whole) else whole.take(pa.array(self.rows))
+
+
+def _meeting_one(asked: _Asked, condition: str, facets: Facets) -> Bool[np.ndarray, "n"]:
     form = _FORM.fullmatch(condition)
     if form is None:
         raise InputError(
@@ -57,38 +79,38 @@ def _meeting_one(items: Items, condition: str, facets: Facets) -> Bool[np.ndarra
         )
     name, sign, value = form.group(1).lower(), form.group(2), form.group(3).lower()
     if name == "price" and sign != "=":
-        return _price(items, sign, value)
+        return _price(asked, sign, value)
     if sign != "=":
         raise InputError(
             f"only: {condition[:60]!r} compares {name!r}; expected '=', only a price has an order"
         )
     if name == "category":
         below = value.rstrip("/") + "/"
-        paths = [(path or "").lower() + "/" for path in items.column("category")]
+        paths = [(path or "").lower() + "/" for path in asked.column("category").to_pylist()]
         return np.array([path.startswith(below) for path in paths], dtype=bool)
     if name == "brand":
-        return np.array([(brand or "").lower() == value for brand in items.column("brand")], dtype=bool)
-    return _attribute(items, name, value, facets.get(_SPELT.get(name, name), {}))
+        brands = asked.column("brand").to_pylist()
+        return np.array([(brand or "").lower() == value for brand in brands], dtype=bool)
+    return _attribute(asked, name, value, facets.get(_SPELT.get(name, name), {}))
 
 
 def _attribute(
-    items: Items, name: str, value: str, read_off: Mapping[str, Int32[np.ndarray, "holder"]]
-) -> Bool[np.ndarray, "item"]:
+    asked: _Asked, name: str, value: str, read_off: Mapping[str, Int32[np.ndarray, "holder"]]
+) -> Bool[np.ndarray, "n"]:
     """Items whose own attribute has the value; of those without the attribute, the ones it was read off."""
-    met, silent = np.zeros(len(items), dtype=bool), np.ones(len(items), dtype=bool)
-    for row, pairs in enumerate(items.column("attributes")):
+    met, silent = np.zeros(len(asked.rows), dtype=bool), np.ones(len(asked.rows), dtype=bool)
+    for place, pairs in enumerate(asked.column("attributes").to_pylist()):
         said = [str(held).lower() for key, held in pairs or () if key.lower() == name]
-        met[row], silent[row] = value in said, not said
+        met[place], silent[place] = value in said, not said
     if value in read_off:
-        rows = read_off[value]
-        met[rows] |= silent[rows]
+        met |= silent & is_among(asked.rows, read_off[value], len(asked.items))
     return met
 
 
-def _price(items: Items, sign: str, value: str) -> Bool[np.ndarray, "item"]:
+def _price(asked: _Asked, sign: str, value: str) -> Bool[np.ndarray, "n"]:
     try:
         limit = float(value)
     except ValueError as error:
         raise InputError(f"only: price{sign}{value[:40]}: expected a number") from error
-    price = items.table.column("price").to_numpy().astype(np.float64)
+    price = asked.column("price").to_numpy().astype(np.float64)
     return price <= limit if sign == "<=" else price >= limit

@@ -16,17 +16,20 @@ from bowerbird.pipeline.settings import RuleSettings, SurfaceSettings
 from bowerbird.randomness import generator
 from bowerbird.ranking.features import COLD_IMPRESSIONS
 from bowerbird.records.candidates import Candidates, Drop
-from bowerbird.records.request import Request
+from bowerbird.records.request import MAX_SLATE, Request
 from bowerbird.slate.exploration import explored, upper_bounds
+from bowerbird.slate.filters import LIMITED_EVERY, REASONS
 from bowerbird.slate.rules import Rule, may_move_up, ruled
 from bowerbird.slate.spacing import spaced
 from bowerbird.slate.spread import POOL, SCALE_BEST, spread
 
-__all__ = ["Ordered", "Ordering", "scale_of"]
+__all__ = ["LAW", "Ordered", "Ordering", "policy_rules", "scale_of"]
 
 NEW_DAYS = 7
 """Age up to which an item is new to a rule."""
 EXPOSURE_DAYS = 30
+LAW = "limited"
+"""The filter and the rule that hold the policy: every surface has both, whatever it declares."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,15 @@ class Ordering:
     """How one surface orders what it valued.
 
     Args:
-        settings: the surface's declaration.
+        surface: its name.
+        settings: its declaration.
         release: what it reads of items.
 
     Raises:
         InputError: a rule's condition is not understood.
     """
 
+    surface: str
     settings: SurfaceSettings
     release: Release
     _marks: dict[str, Bool[np.ndarray, "item"] | Int32[np.ndarray, "item"]] = field(init=False, repr=False)
@@ -83,13 +88,17 @@ class Ordering:
             kept: candidates with their value.
             request: how many are wanted, and the seed of the draw.
         """
-        order, added = self._diverse(kept, request.n)
+        law = policy_rules(self.release, self.surface, kept)
+        limited = sum(int(np.count_nonzero(one.of)) for one in law)
+        order, added = self._diverse(kept, request.n + limited)
         passed: tuple[Drop, ...] = ()
         notes: tuple[str, ...] = ()
-        rules = [self._rule(name, one, kept, request.as_of) for name, one in self.settings.rules.items()]
+        declared = [self._rule(name, one, kept, request.as_of) for name, one in self.settings.rules.items()]
+        rules = [*law, *declared]
         held = order
         if rules:
-            held, passed, notes = _ruled(kept, order, rules, request.n)
+            deep = max((rule.first for rule in declared), default=0)  # the same for slates of any length
+            held, passed, notes = _ruled(kept, order, rules, request.n, deep)
         picks, propensity = held[: request.n], None
         if self.settings.exploration.share > 0 and len(held):
             order = np.concatenate([held, order[~np.isin(order, held)]])
@@ -137,7 +146,7 @@ class Ordering:
             of = self._is_cold(kept, as_of)
         else:
             of = self._marks[name][kept.rows]
-        return Rule(name, rule.reason, rule.first, rule.least, rule.most, of)
+        return Rule(f"rule {name}", rule.reason, rule.first, rule.least, rule.most, of=of)
 
     def _explored(
         self,
@@ -183,23 +192,30 @@ class Ordering:
 
 
 def _ruled(
-    kept: Candidates, order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int
+    kept: Candidates, order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int, deep: int
 ) -> tuple[Int64[np.ndarray, "held"], tuple[Drop, ...], tuple[str, ...]]:
-    """The order rules make, as deep as any of them looks; whom they kept out of the first ``n``; what to say of it."""
+    """The order rules make, at least ``deep``; whom they kept out of the first ``n``; what to say of it."""
     found = ruled(order, rules, n)
-    deep = max(rule.first for rule in rules)  # the same for slates of any length
     held = found.order if deep <= n else ruled(order, rules, deep).order
     passed = tuple(
-        Drop(f"rule {one.rule.name}", one.rule.reason, kept.rows[one.passed_over])
+        Drop(one.rule.name, one.rule.reason, kept.rows[one.passed_over])
         for one in found.held
         if len(one.passed_over)
     )
     notes = tuple(
-        f"rule {one.rule.name}: {len(one.brought_forward)} brought forward ({one.rule.reason})"
+        f"{one.rule.name}: {len(one.brought_forward)} brought forward ({one.rule.reason})"
         for one in found.held
         if len(one.brought_forward)
     )
     return held, passed, notes
+
+
+def policy_rules(release: Release, surface: str, kept: Candidates) -> list[Rule]:
+    """What the policy limits on a surface, as a rule over the candidates; none where it limits none of them."""
+    of = release.limited(surface)[kept.rows]
+    if not of.any():
+        return []
+    return [Rule(LAW, REASONS[LAW], MAX_SLATE, most=1, every=LIMITED_EVERY, of=of)]
 
 
 def scale_of(value: Float32[np.ndarray, "item"]) -> float:

@@ -15,7 +15,7 @@ from bowerbird import plugins
 from bowerbird.clock import format_time
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.pipeline.conditions import meeting
-from bowerbird.pipeline.ordering import Ordered, Ordering, scale_of
+from bowerbird.pipeline.ordering import LAW, Ordered, Ordering, scale_of
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.settings import SurfaceSettings
 from bowerbird.pipeline.understanding import understood
@@ -29,9 +29,6 @@ from bowerbird.slate.filters import REASONS, Filter
 
 LATE_FILTERS = ("near_duplicate_in_slate", "limited")
 """Filters that read the value column and so run after scoring."""
-LAW = "limited"
-"""The filter that holds the policy: every surface has it, whatever it declares."""
-
 
 NONE_ELIGIBLE = {
     "products": "no item has a price or a picture, so none is a product",
@@ -102,7 +99,7 @@ class Pipeline:
         )
         object.__setattr__(self, "_sources", sources)
         object.__setattr__(self, "_filters", filters)
-        object.__setattr__(self, "_ordering", Ordering(self.settings, self.release))
+        object.__setattr__(self, "_ordering", Ordering(self.name, self.settings, self.release))
 
     @property
     def sources(self) -> tuple[tuple[Source, int], ...]:
@@ -239,9 +236,8 @@ class Pipeline:
         total = np.zeros(len(candidates), np.float32)
         scale = scale_of(np.stack(list(terms.values())).sum(axis=0))
         for condition, strength in context.request.boosts:
-            total[meeting(self.release.items, (condition,), self.release.facets)[candidates.rows]] += (
-                np.float32(strength * scale)
-            )
+            met = meeting(self.release.items, (condition,), self.release.facets, candidates.rows)
+            total[met] += np.float32(strength * scale)
         return total
 
     def _entries(self, scored: Scored, ordered: Ordered) -> tuple[SlateEntry, ...]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bowerbird.pipeline.runner import LAW, Pipeline, Scored
+from bowerbird.pipeline.ordering import LAW
+from bowerbird.pipeline.runner import Pipeline, Scored
 from bowerbird.pipeline.understanding import understood
 from bowerbird.records.request import Request
 

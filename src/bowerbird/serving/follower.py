@@ -20,10 +20,13 @@ from bowerbird.stores.event_stream import EventStream, LogStream
 from bowerbird.stores.id_runs import known_in, sorted_run
 from bowerbird.stores.online_state import OnlineState
 from bowerbird.stores.protocol import EventLog
+from bowerbird.stores.recent_ids import RecentIds
 from bowerbird.stores.row_hash import string_lanes
 
 FOLLOW_S = 1.0
 """What others put on the stream is looked for this often."""
+RECENT = 2**18
+"""Of a stream other than the log, so many events at least are told from a second delivery of them."""
 STATE_DOWN = "the online state cannot be read: this answer knows events up to the build, not later ones"
 
 
@@ -56,7 +59,7 @@ class Follower:
         self._online = online
         self._position = position
         self._already: UInt64[np.ndarray, "2 known"] | None = sorted_run(string_lanes(already))
-        self._arrived: set[str] = set()
+        self._recent = RecentIds(RECENT)
         self._log = log
         self._guard = threading.Lock()
         self._followed_s = time.monotonic()
@@ -111,7 +114,7 @@ class Follower:
         except StorageError:
             return (STATE_DOWN,)
         with self._guard:
-            taken = self._taken.setdefault(user_id, set())
+            taken = self._taken.get(user_id, set())
             ids = steps.table.column("event_id").to_pylist()
             new = [
                 name not in taken and at >= self._release.as_of
@@ -119,7 +122,7 @@ class Follower:
             ]
             if any(new):
                 self._take(Events(steps.table.filter(pa.array(new))))
-                taken.update(ids)
+            self._taken[user_id] = set(ids)  # what left the state does not come back
         return ()
 
     def _follow(self) -> None:
@@ -135,14 +138,12 @@ class Follower:
             self._take(self._first_seen(events))
 
     def _first_seen(self, events: Events) -> Events:
-        """Those that neither the release has nor the stream delivered before."""
+        """Those that neither the release has nor the stream delivered lately."""
         if self._already is None:
             return events
         ids = events.table.column("event_id")
-        new = ~(known_in(self._already, string_lanes(ids)) | self._log.forgotten(ids))
-        for place, name in enumerate(ids.to_pylist()):
-            new[place] &= name not in self._arrived
-            self._arrived.add(name)
+        known = known_in(self._already, string_lanes(ids)) | self._log.forgotten(ids)
+        new = self._recent.first_met(ids) & ~known
         return Events(events.table.filter(pa.array(new)))
 
     def _newest_of(self, state: OnlineState) -> int:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int32
 from bowerbird.arrays import is_among, occurrences
 from bowerbird.records.candidates import Candidates
 from bowerbird.records.event import ACTION_CODE
-from bowerbird.records.request import Context
+from bowerbird.records.request import MAX_SLATE, Context
 
 FATIGUE_IMPRESSIONS = 4
 """Shown this often lately without a response, an item rests."""
@@ -116,12 +116,14 @@ def near_duplicate_in_slate(
 
 
 def limited(context: Context, candidates: Candidates, facts: ItemFacts) -> Bool[np.ndarray, "n"]:
-    """The policy limits the item, and better ones of its kind have the places there are: one in ten.
+    """The policy limits the item, and better ones of its kind would fill the places of the longest slate.
 
-    Reads the ``value`` column, so it runs after scoring. Every surface has this filter.
+    Reads the ``value`` column, so it runs after scoring. Every surface has this filter, and a rule that holds
+    each slate to one place in ten; the filter keeps what is limited from crowding out the rest before that, and
+    as it doesn't ask how long the slate is, a longer slate begins with the shorter one.
     """
     under = facts.limited(context.request.surface)[candidates.rows]
-    places = max(1, context.request.n // LIMITED_EVERY)
+    places = MAX_SLATE // LIMITED_EVERY
     if under.sum() <= places:
         return np.zeros(len(candidates), dtype=bool)
     order = np.argsort(-candidates.scores["value"], kind="stable")

@@ -27,6 +27,7 @@ class Rule:
         first: how many places it looks at.
         least: how many of the kind must be among them, as far as there are any.
         most: how many of the kind may be among them.
+        every: with ``most``: beyond it, one more for each so many places; 0 for none.
         of: which candidates are of the kind; for ``most``, numbers instead of marks make every number a kind of
             its own (at most two of *each* creator), negative for none.
     """
@@ -36,7 +37,20 @@ class Rule:
     first: int
     least: int = 0
     most: int | None = None
+    every: int = 0
     of: Bool[np.ndarray, "item"] | Int[np.ndarray, "item"] | None = None
+
+    def allows(self, held: int, places: int) -> bool:
+        """Whether one more of the kind may be among the first ``places``, where ``held`` are before it.
+
+        Example:
+            >>> tenth = Rule("tenth", "one place in ten", first=500, most=1, every=10)
+            >>> [tenth.allows(0, 1), tenth.allows(1, 19), tenth.allows(1, 20)]
+            [True, False, True]
+        """
+        if self.most is None or places > self.first:
+            return True
+        return held < max(self.most, places // self.every if self.every else 0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ def ruled(order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int) -> 
     for rule in rules:
         if rule.first < 1 or not 0 <= rule.least <= rule.first:
             raise InputError(
-                f"rule {rule.name!r}: least = {rule.least} among the first {rule.first}; expected 0 to first, first >= 1"
+                f"{rule.name}: least = {rule.least} among the first {rule.first}; expected 0 to first, first >= 1"
             )
     left = order.tolist()
     taken: list[int] = []
@@ -119,7 +133,7 @@ def ruled(order: Int64[np.ndarray, "ranked"], rules: Sequence[Rule], n: int) -> 
 def _forbidden(one: int, taken: list[int], rules: Sequence[Rule], passed: list[set[int]]) -> bool:
     """Whether a ``most`` forbids a candidate at the next place; noted with the rule that does."""
     for number, rule in enumerate(rules):
-        if rule.most is None or rule.of is None or len(taken) >= rule.first:
+        if rule.most is None or rule.of is None:
             continue
         kind = rule.of[one]
         if rule.of.dtype == bool:
@@ -127,7 +141,7 @@ def _forbidden(one: int, taken: list[int], rules: Sequence[Rule], passed: list[s
                 continue
         elif kind < 0:
             continue
-        if sum(rule.of[other] == kind for other in taken) >= rule.most:
+        if not rule.allows(sum(bool(rule.of[other] == kind) for other in taken), len(taken) + 1):
             passed[number].add(one)
             return True
     return False
@@ -180,6 +194,9 @@ def may_move_up(
     may = wanted.copy()
     for rule in rules:
         if rule.of is None or place >= rule.first:
+            continue
+        if rule.every:  # as many of the kind as may be at each place: none moves up
+            may &= ~rule.of.astype(bool)
             continue
         inside = order[: rule.first]
         behind = np.ones(len(wanted), dtype=bool)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bowerbird.pipeline.ordering import LAW, policy_rules
 from bowerbird.pipeline.runner import Pipeline, Scored, Trace, attributions, request_fingerprint
 from bowerbird.records.campaign import Campaign
 from bowerbird.records.candidates import Drop
 from bowerbird.records.request import Request
 from bowerbird.records.slate import Attribution, Slate, SlateEntry
+from bowerbird.slate.filters import REASONS
 from bowerbird.surfaces.budgets import BudgetLedger
 
 PRIOR_CLICK = 0.01
@@ -149,14 +151,21 @@ class Auction:
         """Places sold from the top; an ad whose budget does not allow its price is passed over."""
         entries: list[SlateEntry] = []
         refused: list[int] = []
+        limited: list[int] = []
+        law, held = policy_rules(self._pipeline.release, request.surface, scored.candidates), 0
         left = list(bids)
         because = attributions(scored.candidates, self._pipeline.release.items.vocabulary.ids)
         while left and len(entries) < request.n:
             price = second_prices(left[:2])[0]
             bid = left.pop(0)
+            under = any(rule.of is not None and rule.of[bid.at] for rule in law)
+            if under and not law[0].allows(held, len(entries) + 1):
+                limited.append(int(scored.candidates.rows[bid.at]))
+                continue
             if not self._ledger.hold(bid.campaign, bid.item_id, price, request_id, request.as_of):
                 refused.append(int(scored.candidates.rows[bid.at]))
                 continue
+            held += under
             entries.append(
                 SlateEntry(
                     position=len(entries),
@@ -171,11 +180,8 @@ class Auction:
                     campaign_id=bid.campaign.campaign_id,
                 )
             )
-        drops = (
-            [Drop("auction", "its budget is spent or reserved", np.array(refused, np.int32))]
-            if refused
-            else []
-        )
+        why = {("auction", "its budget is spent or reserved"): refused, (LAW, REASONS[LAW]): limited}
+        drops = [Drop(*stage, np.array(rows, np.int32)) for stage, rows in why.items() if rows]
         return tuple(entries), drops
 
 

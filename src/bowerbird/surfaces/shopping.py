@@ -33,6 +33,8 @@ def with_complements(pipeline: Pipeline, request: Request) -> Slate:
         for entry in pipeline.answer(anchored).entries
         if any(one.source == "complements" for one in entry.because)
     ]
+    limited = pipeline.release.limited(pipeline.name)  # the first slate has as many of them as it may
+    goes_with = [one for one in goes_with if not limited[pipeline.release.item_row(one.item_id)]]
     goes_with = _unlike(pipeline, slate.entries, goes_with)[: request.n // COMPLEMENT_SHARE]
     if not goes_with:
         return slate

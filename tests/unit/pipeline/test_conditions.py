@@ -1,5 +1,6 @@
 """Conditions a search holds to."""
 
+import numpy as np
 import pytest
 
 from bowerbird.errors import InputError
@@ -21,6 +22,14 @@ from bowerbird.pipeline.conditions import meeting
 def test_a_condition_keeps_the_items_that_meet_it(small, condition, expected):
     met = meeting(small.items, (condition,))
     assert [name for name, kept in zip(small.items.vocabulary.ids, met, strict=True) if kept] == expected
+
+
+@pytest.mark.parametrize("condition", ["category=cups", "price>=10", "brand=acme", "colour=red"])
+def test_a_few_items_are_asked_about_as_all_are(small, condition):
+    facets = {"colour": {"red": np.array([1, 5], dtype=np.int32)}}
+    rows = np.array([5, 0, 2, 1], dtype=np.int32)
+    few = meeting(small.items, (condition,), facets, rows)
+    assert few.tolist() == meeting(small.items, (condition,), facets)[rows].tolist()
 
 
 def test_conditions_add_up(small):

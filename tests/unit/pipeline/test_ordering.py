@@ -9,9 +9,11 @@ import pytest
 
 from bowerbird.clock import DAY_US
 from bowerbird.config import validated
+from bowerbird.content.eligibility import Eligibility
 from bowerbird.errors import InputError, SettingsError
 from bowerbird.pipeline.runner import Pipeline
 from bowerbird.pipeline.settings import SurfaceSettings
+from bowerbird.pipeline.why_not import why_not
 from bowerbird.records.request import Request, boosts_of
 
 
@@ -113,6 +115,34 @@ def test_a_draw_breaks_no_rule_and_a_slate_is_shorter_rather(small):
         assert slate.entries
         assert not dear & set(slate.item_ids)
         assert any(drop.stage == "rule dear" for drop in slate.dropped)
+
+
+@pytest.mark.parametrize("exploration", [{}, {"share": 0.9, "place": 1}])
+@pytest.mark.parametrize("method", ["none", "mmr", "ssd"])
+def test_what_the_policy_limits_has_its_places_and_a_shorter_slate_is_a_prefix(small, exploration, method):
+    decision = np.array([1, 1, 1, 1, 0, 0], dtype=np.int8)
+    under = Eligibility(
+        (("few", "few of them"),),
+        {"homefeed": decision},
+        {"homefeed": np.where(decision, 0, -1).astype(np.int16)},
+    )
+    release = replace(small, eligibility=under)
+    how = {"diversity": {"method": method}, "exploration": exploration}
+    for seed in range(10):
+        longest = answer(release, ask(release, n=6, seed=seed), **how)
+        assert sum(name in ("i0", "i1", "i2", "i3") for name in longest.item_ids) == 1
+        assert len(longest.entries) == 3
+        for n in range(1, 4):
+            shorter = answer(release, ask(release, n=n, seed=seed), **how)
+            assert shorter.item_ids == longest.item_ids[:n]
+    dropped = [drop for drop in longest.dropped if drop.stage == "limited"]
+    (row, *_) = (int(one) for drop in dropped for one in drop.rows)
+    plain = Pipeline("homefeed", surface(), release)
+    why = why_not(plain, ask(release), f"i{row}")
+    assert (why.stage, why.reason) == (
+        "filter limited",
+        "the policy limits it to one place in 10: few of them (policy.few)",
+    )
 
 
 def test_what_was_read_off_items_counts_in_boosts_and_rules(small):

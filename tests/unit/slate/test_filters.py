@@ -93,12 +93,11 @@ def test_every_built_in_filter_has_a_reason_for_people() -> None:
     assert named == []
 
 
-def test_of_what_the_policy_limits_the_best_stays_for_each_ten_places() -> None:
+def test_of_what_the_policy_limits_the_best_stay_for_the_longest_slate(monkeypatch) -> None:
+    monkeypatch.setattr(filters, "MAX_SLATE", 20)
     facts = Facts(FACTS.duplicate_of, FACTS.row_of, under_limit=(2, 5, 7))
     valued = ALL.with_scores(value=np.linspace(0.1, 1, 10, dtype=np.float32))  # the later the better
-    gone = filters.limited(Context(Request("homefeed", 1000, n=10)), valued, facts)
-    assert valued.rows[gone].tolist() == [2, 5]
-    assert valued.rows[filters.limited(Context(Request("homefeed", 1000, n=25)), valued, facts)].tolist() == [
-        2
-    ]
+    for n in (1, 10, 25):
+        gone = filters.limited(Context(Request("homefeed", 1000, n=n)), valued, facts)
+        assert valued.rows[gone].tolist() == [2]
     assert not filters.limited(Context(Request("search", 1000, n=10)), valued, facts).any()

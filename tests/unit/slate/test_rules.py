@@ -90,10 +90,23 @@ def test_who_may_move_up_breaks_no_rule(seed, place, first):
             assert EVEN[moved].any() or not EVEN[order[:first]].any()
 
 
+@given(st.integers(0, 10_000), st.integers(1, 60), st.floats(0, 1))
+def test_one_more_for_each_so_many_places_holds_at_every_length(seed, n, share):
+    random = generator(seed, "every")
+    order, kind = random.permutation(60), random.random(60) < share
+    rule = Rule("tenth", "", first=60, most=1, every=10, of=kind)
+    longer, shorter = ruled(order, [rule], 60).order, ruled(order, [rule], n).order
+    assert shorter.tolist() == longer[:n].tolist()
+    places = np.arange(1, len(longer) + 1)
+    assert (np.cumsum(kind[longer]) <= np.maximum(1, places // 10)).all()
+    may = may_move_up(np.ones(60, bool), longer, [rule], place=3)
+    assert not may[kind].any()
+
+
 def test_without_rules_nothing_changes():
     assert ruled(np.array([2, 0, 1]), [], 2).order.tolist() == [2, 0]
 
 
 def test_a_rule_over_no_places_is_refused():
-    with pytest.raises(InputError, match=r"rule 'x': least = 3 among the first 2"):
+    with pytest.raises(InputError, match=r"x: least = 3 among the first 2"):
         ruled(np.arange(3), [Rule("x", "", first=2, least=3)], 3)
