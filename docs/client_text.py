@@ -110,7 +110,7 @@ def _method(
         place = place.replace(f"{{{name}}}", f"{{quoted({name})}}")
     address = f'f"{place}"' if inside else f'"{place}"'
     if whole:
-        query, body_text = ("question", "None") if asked else ("None", "question")
+        query, body_text = ("question", "None") if asked else ("None", "named(question)")
     else:
         query = _literal(asked) if asked else "None"
         body_text = _literal(sent) if content is not None else "None"
@@ -124,7 +124,8 @@ def _method(
 
 
 def _literal(fields: list[tuple[str, dict[str, Any]]]) -> str:
-    return f"{{{', '.join(f'{name!r}: {name}' for name, _ in fields)}}}"
+    values = {name: "named_events(events)" if name == "events" else name for name, _ in fields}
+    return f"{{{', '.join(f'{name!r}: {value}' for name, value in values.items())}}}"
 
 
 def _optional(schema: dict[str, Any]) -> str:
@@ -141,7 +142,8 @@ def texts(document: dict[str, Any]) -> dict[str, str]:
     """The files of the client, formatted, by name."""
     made = {"types.py": types_text(document), "calls.py": calls_text(document)}
     if "quoted(" in made["calls.py"]:
-        made["calls.py"] = made["calls.py"].replace("import Connection\n", "import Connection, quoted\n")
+        names = "import Connection, named, named_events, quoted\n"
+        made["calls.py"] = made["calls.py"].replace("import Connection\n", names)
     return {name: _formatted(text) for name, text in made.items()}
 
 

@@ -76,12 +76,41 @@ def test_on_a_ray_cluster_the_bytes_are_the_same(tmp_path):
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         found = encode_files([path], tmp_path / "there.parquet", ENCODER, engine="ray")
+        _survives_dead_workers(ray, pq.read_table(path).column("jpeg").to_pylist())
     finally:
         ray.shutdown()
     assert found.failed
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
     reports = [(tmp_path / f"{name}.failures.csv").read_text(encoding="utf-8") for name in ("here", "there")]
     assert reports[0] == reports[1]
+
+
+def _survives_dead_workers(ray, files):
+    encoder = RayEncoder(ENCODER)
+    whole = [chunk.vectors.matrix.tobytes() for chunk in encoder.encode_chunks(files)]
+    ray.kill(encoder._actors[0])
+    assert [chunk.vectors.matrix.tobytes() for chunk in encoder.encode_chunks(files)] == whole
+    alive, new_actor = encoder._actors[1], encoder._new_actor
+
+    def stillborn():
+        actor = new_actor()
+        ray.kill(actor)
+        return actor
+
+    encoder._actors[0] = stillborn()
+    encoder._new_actor = stillborn
+    found = list(encoder.encode_chunks([None, *files[1:]]))
+    assert encoder._actors[1] is alive
+    failed = {one.position: one.reason for chunk in found for one in chunk.failures}
+    assert set(failed) >= {
+        *range(1, 64),
+        *range(128, 130),
+    }  # the first and the third piece, but not what was no input
+    assert 0 not in failed
+    assert not set(failed) & {*range(64, 128)}
+    assert failed[1] == "2 workers died one after the other over the 64 inputs it was among"
+    assert not found[0].vectors.present.any()
+    encoder.close()
 
 
 def test_without_ray_the_way_to_it_is_said(monkeypatch):

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from bowerbird.errors import InputError, MissingDependencyError, NotFoundError
 from bowerbird.serving import ServingSettings, make_app
+from bowerbird.serving.live import LiveWorkspace
 from bowerbird.testing.servers import RedisServer
 from bowerbird.workspace import Workspace
 from bowerbird.workspace.forgetting import without
@@ -125,6 +126,32 @@ def test_an_item_is_gone_with_its_picture_and_vectors_and_a_build_goes_on_withou
     assert len(slate.entries) == 5
     with pytest.raises(NotFoundError, match="'i3' is not in the catalogue"):
         own_workspace.ask("related", item="i3")
+
+
+def test_servers_that_run_take_what_another_process_forgot(lived_in):
+    app = make_app(lived_in)
+    with TestClient(app) as client:
+        assert client.get(f"/v1/users/{PERSON}").status_code == 200
+        slate = client.post("/v1/homefeed", json={"user": PERSON}).json()
+        Workspace.open(lived_in.layout.root).forget(user=PERSON)  # as `bowerbird forget` does
+        deadline = time.monotonic() + 60
+        while client.get(f"/v1/users/{PERSON}").status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert client.get(f"/v1/explain/{slate['request_id']}").status_code == 404
+        assert not app.state.lifecycle.take_announced()
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_server_that_forgets_loads_what_is_left_once(lived_in, monkeypatch):
+    app = make_app(lived_in)
+    loaded = []
+    load = LiveWorkspace.reload
+    monkeypatch.setattr(LiveWorkspace, "reload", lambda live, **how: loaded.append(how) or load(live, **how))
+    with TestClient(app) as client:
+        assert client.delete(f"/v1/users/{PERSON}").status_code == 200
+        assert not app.state.lifecycle.take_announced()
+    assert loaded == [{"unchecked": True}]
 
 
 def test_an_id_nobody_has_and_a_question_that_names_nothing_are_refused(own_workspace):

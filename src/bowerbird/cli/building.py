@@ -151,6 +151,8 @@ def forget(
 
     What was learnt from them is named; `bowerbird build` replaces it, and nothing leads back behind that.
 
+    Servers of the workspace are told; each has forgotten when it has loaded what is left, which takes it about as long as its start.
+
     Example: bowerbird forget --user u17
     """
     from bowerbird.cli.display import print_json
@@ -163,6 +165,9 @@ def forget(
             typer.echo(f"{store:<24} {count:>8,}")
         if report.pending:
             typer.echo(f"Pending until `bowerbird build`: {', '.join(report.pending)}")
+        typer.echo(
+            "Servers of this workspace were told: each answers from what it knew until it has loaded what is left."
+        )
         for path in report.left:
             typer.echo(f"STILL HOLDS IT: {path}")
     if report.left:

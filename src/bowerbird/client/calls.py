@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from bowerbird.client.connection import Connection, quoted
+from bowerbird.client.connection import Connection, named, named_events, quoted
 from bowerbird.client.types import (
     EventForm,
     EventsReply,
@@ -36,23 +36,23 @@ class Client:
 
     def homefeed(self, **question: Unpack[Question]) -> SlateReply:
         """What should this person see now."""
-        return self._connection.ask("POST", "/v1/homefeed", None, question)
+        return self._connection.ask("POST", "/v1/homefeed", None, named(question))
 
     def related(self, **question: Unpack[Question]) -> SlateReply:
         """What goes with this item."""
-        return self._connection.ask("POST", "/v1/related", None, question)
+        return self._connection.ask("POST", "/v1/related", None, named(question))
 
     def search(self, **question: Unpack[Question]) -> SlateReply:
         """What answers these words, this picture, or both."""
-        return self._connection.ask("POST", "/v1/search", None, question)
+        return self._connection.ask("POST", "/v1/search", None, named(question))
 
     def shopping(self, **question: Unpack[Question]) -> SlateReply:
         """Which products are in or like this picture, and what goes with them."""
-        return self._connection.ask("POST", "/v1/shopping", None, question)
+        return self._connection.ask("POST", "/v1/shopping", None, named(question))
 
     def ads(self, **question: Unpack[Question]) -> SlateReply:
         """Which ads, for whom, at what price. Showing one reserves its price."""
-        return self._connection.ask("POST", "/v1/ads", None, question)
+        return self._connection.ask("POST", "/v1/ads", None, named(question))
 
     def growth(self, *, budget: int | None = None, as_of: str | None = None) -> PlanReply:
         """Whom to notify today, with which items, under a budget."""
@@ -123,7 +123,7 @@ class Client:
 
     def send_events(self, *, events: list[EventForm]) -> EventsReply:
         """Send what people did. When it answers, what was accepted is on the disk and in the next request's history."""
-        return self._connection.ask("POST", "/v1/events", None, {"events": events})
+        return self._connection.ask("POST", "/v1/events", None, {"events": named_events(events)})
 
     def healthz(self) -> Health:
         """Whether the process lives; restart it when this fails."""

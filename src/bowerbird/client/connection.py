@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,7 +19,35 @@ MOST_WAIT_S = 5.0
 """Longest pause before another try, whatever ``Retry-After`` says."""
 
 CLOSED = (ConnectionError, http.client.CannotSendRequest)
-"""What a connection that was closed while idle ends in: worth a second one."""
+"""What a connection ends in that was closed while idle, or under a request: worth a second one."""
+SENT_AGAIN = ("GET", "POST")
+"""What is sent again when its connection was closed: POST too, because the client names what would count twice."""
+
+
+def named(question: Mapping[str, Any]) -> dict[str, Any]:
+    """A question with an id, so that sent again it is the same one: it reserves money once and is shown once.
+
+    Example:
+        >>> sorted(named({"user": "u17"})), named({"request_id": "mine"})
+        (['request_id', 'user'], {'request_id': 'mine'})
+    """
+    asked = {name: value for name, value in question.items() if value is not None}
+    return {"request_id": secrets.token_hex(8), **asked}
+
+
+def named_events(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Events that count once however often they are sent: those with neither an id nor a time get an id.
+
+    Example:
+        >>> [sorted(one) for one in named_events([{"user_id": "u"}, {"user_id": "u", "at": 5}])]
+        [['event_id', 'user_id'], ['at', 'user_id']]
+    """
+    return [
+        one
+        if one.get("event_id") is not None or one.get("at") is not None
+        else {**one, "event_id": secrets.token_hex(8)}
+        for one in events
+    ]
 
 
 def quoted(part: str) -> str:
@@ -64,8 +93,8 @@ class Connection:
         """The JSON of an answer. Fields that are None are not sent.
 
         A request the server was too busy for (429, 503) is sent again after the pause it asked for, and one whose
-        connection was closed at once; one that is waited for in vain is not. Events with an ``event_id`` count
-        once and slates with a ``request_id`` are the same slate however often they are sent.
+        connection was closed at once; one that is waited for in vain is not, nor one that deletes. That is safe
+        where the body names what it asks (:func:`named`, :func:`named_events`), as the client's methods do.
 
         Raises:
             InputError: the server refused the question, or the key.
@@ -100,10 +129,15 @@ class Connection:
                 return reply.status, json.loads(reply.read()), float(reply.headers.get("retry-after") or 1)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 connection.close()
-                if fresh or not isinstance(error, CLOSED):
+                if fresh or method not in SENT_AGAIN or not isinstance(error, CLOSED):
                     where = f"{self._host}:{self._port}"
+                    done = (
+                        ""
+                        if method in SENT_AGAIN
+                        else "; whether it was done is not known: look before you ask again"
+                    )
                     raise StorageError(
-                        f"{where} does not answer ({error}); is the server running?"
+                        f"{where} does not answer ({error}); is the server running?{done}"
                     ) from error
         raise AssertionError("the loop returns or raises")
 

@@ -215,6 +215,4 @@ def _add_operations(
         responses=FAILURES,
     )
     async def forget(user_id: str) -> Response:
-        report = await crew.run(lambda: live.forget(user_id))
-        lifecycle.announce(unchecked=True)  # what was forgotten must not answer on in another worker
-        return json_reply(asdict(report))
+        return json_reply(asdict(await crew.run(lambda: lifecycle.forget(user_id))))

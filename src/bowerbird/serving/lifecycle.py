@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import FrameType
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bowerbird.errors import BowerbirdError
 from bowerbird.serving.live import LiveWorkspace
+from bowerbird.workspace.forgetting import ForgetReport
 from bowerbird.workspace.releases import announce, announced
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Lifecycle:
         self.draining = False
         """Whether the process is about to end."""
         self._seen = announced(live.workspace.layout)
+        self._one_at_a_time = threading.Lock()
         self._refused = ""
 
     def lacks(self) -> list[str]:
@@ -59,22 +62,37 @@ class Lifecycle:
         self._switched()
         self.settle()
 
+    def forget(self, user_id: str) -> ForgetReport:
+        """Forget a person here; forgetting tells the other processes itself.
+
+        Raises:
+            NotFoundError: nobody has that id.
+            BusyError: another process holds the workspace.
+        """
+        with self._one_at_a_time:  # what it announces was taken here already
+            report = self._live.forget(user_id)
+            self._seen, self._refused = announced(self._live.workspace.layout), ""
+        self._switched()
+        self.settle()
+        return report
+
     def take_announced(self) -> bool:
         """Take the release another process announced, if there is one; returns whether it was taken.
 
         A release that is not fit is refused here too: the old one answers on and ``/readyz`` says so.
         """
-        newest = announced(self._live.workspace.layout)
-        if newest is None or newest == self._seen:
-            return False
-        self._seen = newest
-        try:
-            self._live.reload(unchecked=newest.unchecked)
-        except BowerbirdError:
-            self._refused = f"release {newest.version} was announced and is not fit to answer here"
-            log.exception("release refused", extra={"release": newest.version})
-            return False
-        self._refused = ""
+        with self._one_at_a_time:
+            newest = announced(self._live.workspace.layout)
+            if newest is None or newest == self._seen:
+                return False
+            self._seen = newest
+            try:
+                self._live.reload(unchecked=newest.unchecked)
+            except BowerbirdError:
+                self._refused = f"release {newest.version} was announced and is not fit to answer here"
+                log.exception("release refused", extra={"release": newest.version})
+                return False
+            self._refused = ""
         self._switched()
         self.settle()
         log.info("release taken", extra={"release": self._live.edition.release.version})

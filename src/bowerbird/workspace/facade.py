@@ -31,7 +31,7 @@ from bowerbird.workspace.person_portraits import PersonPortraits
 from bowerbird.workspace.plan import StepResult, needed, run
 from bowerbird.workspace.portraits import Portraits
 from bowerbird.workspace.refusals import refused
-from bowerbird.workspace.releases import Manifest, only_live, record_release, rolled_back
+from bowerbird.workspace.releases import Manifest, leave_behind, only_live, record_release, rolled_back
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, write_settings
 from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
@@ -217,7 +217,7 @@ class Workspace:
         """
         with workspace_lock(self.layout, "forget"):
             report = forget(self.workbench(), self.ledger, user=user, item=item)
-            only_live(self.layout)
+            leave_behind(self.layout)
         self._read_again()
         return report
 

@@ -116,6 +116,17 @@ def only_live(layout: Layout) -> None:
     _write(layout, releases(layout)[-1:])
 
 
+def leave_behind(layout: Layout) -> None:
+    """After forgetting: give up the releases before the live one, and tell every server to take what is left.
+
+    It is not checked: what was forgotten must not answer on, whatever a check says.
+    """
+    only_live(layout)
+    known = releases(layout)
+    if known:
+        announce(layout, known[-1].version, unchecked=True)
+
+
 def _write(layout: Layout, manifests: list[Manifest]) -> None:
     text = json.dumps([asdict(one) for one in manifests], indent=1)
     write_atomically(layout.state / FILE, text.encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,10 +11,21 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from bowerbird.client import connect
 from bowerbird.client.connection import Connection
 from bowerbird.errors import StorageError
 
 REPLY = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def whole(asked: socket.socket) -> bytes:
+    """A request with its body."""
+    text = asked.recv(65536)
+    head, _, body = text.partition(b"\r\n\r\n")
+    length = int(dict(re.findall(rb"(?im)^([a-z-]+): *(.*?)\r?$", head.lower())).get(b"content-length", 0))
+    while text and len(body) < length:
+        body += asked.recv(65536)
+    return head + b"\r\n\r\n" + body
 
 
 @contextmanager
@@ -28,7 +41,7 @@ def listening(behave: Callable[[int, socket.socket], None]) -> Iterator[tuple[st
                 except OSError:
                     return
                 with asked:
-                    read.append(asked.recv(65536))
+                    read.append(whole(asked))
                     behave(len(read), asked)
 
         threading.Thread(target=run, daemon=True).start()
@@ -41,6 +54,32 @@ def test_a_connection_that_was_closed_is_opened_again_once():
         with closing(Connection(address)) as connection:
             assert connection.ask("GET", "/healthz", None, None) == {}
         assert len(read) == 2
+
+
+def test_a_question_and_events_are_the_same_when_they_are_sent_again():
+    with listening(lambda number, asked: asked.sendall(REPLY) if number % 2 == 0 else None) as (
+        address,
+        read,
+    ):
+        with closing(connect(address)) as client:
+            client.ads(user="u")
+        with closing(connect(address)) as client:
+            client.send_events(events=[{"user_id": "u", "action": "click", "item_id": "i"}])
+        bodies = [json.loads(one.partition(b"\r\n\r\n")[2]) for one in read]
+        assert bodies[0] == bodies[1]
+        assert bodies[0]["request_id"]
+        assert bodies[2] == bodies[3]
+        assert bodies[2]["events"][0]["event_id"]
+
+
+def test_what_deletes_is_not_sent_twice():
+    with listening(lambda number, asked: None) as (address, read):
+        with (
+            closing(connect(address)) as client,
+            pytest.raises(StorageError, match="whether it was done is not known"),
+        ):
+            client.forget_user("u")
+        assert len(read) == 1
 
 
 def test_a_question_nobody_answers_in_time_is_not_sent_twice():
