@@ -1,12 +1,12 @@
 """A soak: two workers, a Redis and a consumer under load, with a new release, a killed worker and a killed Redis in it.
 
-Usage: python benchmarks/serving_soak.py WORKSPACE [--seconds 1800] [--rate 20] [--json OUT]
+Usage: python benchmarks/serving_soak.py WORKSPACE [--seconds 1800] [--rate RATE] [--json OUT]
 
-A copy of the workspace is served. Home feeds are asked at ``--rate`` a second and 100 events a second are sent; a
+A copy of the workspace is served. Home feeds are asked at ``--rate`` a second (half of what is answered in fifteen
+seconds when everything is due at once, unless given) and 100 events a second are sent; a
 quarter of the way a build and a reload switch the release, half way one worker is killed with SIGKILL, at three
 quarters Redis is, and started again two seconds later. At the end every acknowledged event must be in the log
-once, every answer must have been whole and of one release, and the memory of the workers is compared with what
-it was at a tenth of the way.
+once, every answer must have been whole and of one release, and the memory of the server on the way is told.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from served import Client, loaded, served
@@ -33,6 +34,7 @@ from bowerbird.workspace import Workspace
 
 BATCH, BATCHES_PER_S = 20, 5
 LONGEST, PATIENCE_S = 4, 600
+FLAT_OUT_S, LOOKS = 15.0, 30
 
 
 class Sender:
@@ -90,8 +92,6 @@ def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds
     def at(share: float) -> None:
         time.sleep(max(0.0, began + share * seconds - time.monotonic()))
 
-    at(0.1)
-    told["memory_before_mb"] = server.memory_mb()
     at(0.25)
     subprocess.run(
         [sys.executable, "-m", "bowerbird", "build", "-w", str(directory), "--json"],
@@ -105,8 +105,17 @@ def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds
     redis.kill()
     time.sleep(2)
     redis.start_again()
-    at(0.98)
-    told["memory_after_mb"] = server.memory_mb()
+    at(1.0)
+
+
+def watched(server: ServeProcess, every_s: float, over: threading.Event, told: dict) -> None:
+    """Notes what all processes of the server hold, again and again, with the load of the machine."""
+    told["memory"] = []
+    began = time.monotonic()
+    while not over.wait(every_s):
+        seconds, load = round(time.monotonic() - began), round(os.getloadavg()[0], 1)
+        with suppress(OSError):  # a worker that was just killed
+            told["memory"].append({"second": seconds, "load": load, **server.memory_mb()})
 
 
 def main() -> None:
@@ -115,7 +124,7 @@ def main() -> None:
     )
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--seconds", type=float, default=1800)
-    parser.add_argument("--rate", type=float, default=20)
+    parser.add_argument("--rate", type=float)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +143,7 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=1))
 
 
-def soak(directory: Path, redis: RedisServer, seconds: float, rate: float, log: Path) -> dict:
+def soak(directory: Path, redis: RedisServer, seconds: float, rate: float | None, log: Path) -> dict:
     space = Workspace.open(directory)
     people, items = space.workbench().people.ids, space.workbench().items.vocabulary.ids
     consuming = [sys.executable, "-m", "bowerbird", "consume", "-w", str(directory)]
@@ -144,12 +153,20 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float, log: 
     told: dict = {}
     try:
         with served(directory, 2, log) as server:
+            if rate is None:
+                stop = threading.Event()
+                threading.Timer(FLAT_OUT_S, stop.set).start()
+                most = len(loaded(server.port, people, 1000.0, FLAT_OUT_S, stop).waits_s) / FLAT_OUT_S
+                rate = told["most_per_s"] = round(most, 1)
+                rate /= 2
+            told["load_of_machine_before"] = os.getloadavg()
             sender = Sender(server.port, people, items)
             over, loads = threading.Event(), []
             longest = (
                 LONGEST * seconds + PATIENCE_S
             )  # a build may take its time; the load goes on until all is over
             callers = (
+                threading.Thread(target=watched, args=(server, seconds / LOOKS, over, told)),
                 threading.Thread(target=sender.run),
                 threading.Thread(
                     target=lambda: loads.append(loaded(server.port, people, rate, longest, over))
@@ -163,6 +180,7 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float, log: 
             for one in callers:
                 one.join()
             (load,) = loads
+            told["load_of_machine_after"] = os.getloadavg()
     finally:
         os.killpg(consumer.pid, signal.SIGTERM)
         consumer.wait()
