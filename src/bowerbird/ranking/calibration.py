@@ -12,6 +12,8 @@ from bowerbird.errors import InputError
 
 ENOUGH_POSITIVES = 300
 """With fewer positives isotonic steps follow noise, and two parameters are fitted instead."""
+FEW_POSITIVES = 30
+"""With fewer still a slope follows noise, and only the level is fitted."""
 _NEWTON_STEPS = 50
 _LOGIT_LIMIT = 15.0
 
@@ -130,7 +132,7 @@ def fitted_calibration(logits: Float[np.ndarray, "n"], happened: Bool[np.ndarray
     """The calibration of a model on examples it was not trained on.
 
     Isotonic regression where there are at least :data:`ENOUGH_POSITIVES` positives, Platt's sigmoid
-    otherwise.
+    otherwise; of fewer than :data:`FEW_POSITIVES`, with its slope held at 1.
 
     Raises:
         InputError: there are no examples.
@@ -140,8 +142,9 @@ def fitted_calibration(logits: Float[np.ndarray, "n"], happened: Bool[np.ndarray
     if len(logits) == 0:
         raise InputError("calibration: no examples; expected held-out predictions with outcomes")
     positives = int(happened.sum())
-    if min(positives, len(happened) - positives) < ENOUGH_POSITIVES:
-        return _platt(logits.astype(np.float64), happened)
+    rarer = min(positives, len(happened) - positives)
+    if rarer < ENOUGH_POSITIVES:
+        return _platt(logits.astype(np.float64), happened, slope=1.0 if rarer < FEW_POSITIVES else None)
     return _isotonic(logits.astype(np.float64), happened)
 
 
@@ -155,22 +158,26 @@ def _isotonic(logits: np.ndarray, happened: np.ndarray) -> Calibration:
     return Calibration(tuple(knots.tolist()), tuple(np.clip(fit.x[starts], 1e-6, 1 - 1e-6).tolist()))
 
 
-def _platt(logits: np.ndarray, happened: np.ndarray) -> Calibration:
-    """``p = sigmoid(a * logit + b)`` by Newton's method, sampled at knots."""
+def _platt(logits: np.ndarray, happened: np.ndarray, slope: float | None) -> Calibration:
+    """``p = sigmoid(a * logit + b)`` by Newton's method, sampled at knots; ``a`` fitted unless given."""
     positives = happened.sum()
     high, low = (positives + 1) / (positives + 2), 1 / (len(happened) - positives + 2)
     target = np.where(happened, high, low)
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     rate = target.mean()
     weights = np.array(
-        [0.0, np.log(rate / (1 - rate))]
+        [slope or 0.0, np.log(rate / (1 - rate)) - (slope or 0.0) * logits.mean()]
     )  # a flat start: Newton then never overshoots into saturation
     for _ in range(_NEWTON_STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
         gradient = design.T @ (p - target) + 1e-6 * weights
         hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        weights = weights - step
+        step = (
+            np.linalg.solve(hessian, gradient)
+            if slope is None
+            else np.array([0.0, gradient[1] / hessian[1, 1]])
+        )
+        weights = weights - np.clip(step, -_LOGIT_LIMIT, _LOGIT_LIMIT)
         if np.abs(step).max() < 1e-9:
             break
     slope, intercept = max(float(weights[0]), 1e-3), float(weights[1])

@@ -43,6 +43,8 @@ MOST_REQUESTS = (8_000, 3_000, 3_000)
 KINDS: tuple[RankerKind, ...] = ("trees", "neural")
 LEAST_POSITIVES = 30
 """An action with fewer positives in training is not predicted."""
+LEAST_CALIBRATED = 10
+"""Nor is one with fewer in the part that calibrates."""
 
 
 @runtime_checkable
@@ -157,12 +159,13 @@ def ranker_data(
         examples(release, log, part, progress, lifelong="neural" in kinds) for part in numbers
     )
     progress.finish()
-    enough = np.minimum(train.labels.sum(axis=0), calibrate.labels.sum(axis=0)) >= LEAST_POSITIVES
+    enough = train.labels.sum(axis=0) >= LEAST_POSITIVES
+    enough &= calibrate.labels.sum(axis=0) >= LEAST_CALIBRATED
     actions = tuple(action for action, some in zip(LABELS, enough, strict=True) if some)
     if not actions:
         raise NotReadyError(
             f"ranker: {len(log)} requests hold too few of {', '.join(LABELS)}; "
-            f"at least {LEAST_POSITIVES} of one action are needed"
+            f"at least {LEAST_POSITIVES} of one action are needed to learn from, and {LEAST_CALIBRATED} later ones"
         )
     return RankerData(release, log, train, calibrate, report, actions)
 

@@ -29,6 +29,9 @@ __all__ = ["Asked", "Examples", "contexts", "examples", "parts", "predicted"]
 SHARES = (0.70, 0.85)
 """Models see requests before the first quantile of time; the second part chooses and calibrates, the third is read."""
 
+SLATE = 8
+"""Impressions of a request that a limit on requests has in mind."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -84,17 +87,20 @@ def parts(log: Impressions, most: tuple[int, int, int], seed: int) -> list[Int64
 
     Args:
         log: the impressions.
-        most: requests of each part at most, drawn evenly from the newest ones.
+        most: requests of each part at most, drawn evenly from the newest ones; as many more where slates are shorter
+            than :data:`SLATE` as hold as much in all.
         seed: of the draw.
     """
     total = len(log)
+    longer = max(1.0, SLATE * total / max(len(log.rows), 1))
     cuts = [int(total * share) for share in SHARES]
     bounds = [(0, cuts[0]), (cuts[0], cuts[1]), (cuts[1], total)]
     found = []
     for number, ((low, high), limit) in enumerate(zip(bounds, most, strict=True)):
-        newest = np.arange(max(low, high - 2 * limit), high)
-        if len(newest) > limit:
-            newest = np.sort(generator(seed, "ranker", number).choice(newest, limit, replace=False))
+        enough = int(limit * longer)
+        newest = np.arange(max(low, high - 2 * enough), high)
+        if len(newest) > enough:
+            newest = np.sort(generator(seed, "ranker", number).choice(newest, enough, replace=False))
         found.append(newest.astype(np.int64))
     return found
 

@@ -39,6 +39,18 @@ def test_few_positives_are_fitted_with_two_parameters_not_steps() -> None:
     assert len(set(calibration.probabilities)) > 200
 
 
+def test_of_very_few_positives_only_the_level_is_fitted() -> None:
+    rng = generator(5, "few")
+    logits = rng.normal(-5.0, 1.0, 4_000).astype(np.float32)
+    happened = np.zeros(4_000, bool)
+    happened[rng.choice(4_000, 12, replace=False)] = True  # nothing to do with the logits
+    found = fitted_calibration(logits, happened)(logits)
+    assert found.mean() == pytest.approx((12 + 1) / 4_000, rel=0.1)
+    known = found / (1 - found)
+    slope = np.polyfit(logits, np.log(known), 1)[0]
+    assert slope == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_calibration_never_turns_an_order_around() -> None:
     logits, outcomes = _overconfident(5_000, -1.0, 4)
     mapped = fitted_calibration(logits, outcomes)(np.sort(logits))

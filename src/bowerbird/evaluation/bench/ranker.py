@@ -1,6 +1,6 @@
 """``bowerbird bench ranker``: kinds of rankers on one log, by head, on its newest part, which nothing was fitted to.
 
-Every kind learns from the same impressions, is calibrated on the same later ones and is read on the newest; what
+The baseline is each item's own response rate of the last 30 days, smoothed and calibrated as the others are. Every kind learns from the same impressions, is calibrated on the same later ones and is read on the newest; what
 an answer costs is measured through the scorer that serves.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from jaxtyping import Float32
 
 from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.cost import row_cost
@@ -21,6 +22,7 @@ from bowerbird.evaluation.bench.report import BenchData, BenchReport, BenchRow, 
 from bowerbird.pipeline.release import Release
 from bowerbird.randomness import generator
 from bowerbird.ranking.card import RankerCard, RankerKind
+from bowerbird.ranking.features import FEATURES, STAT_ACTIONS
 from bowerbird.ranking.neural import NeuralScorer
 from bowerbird.ranking.scorer import Scorer
 from bowerbird.ranking.trees import TreeScorer
@@ -35,13 +37,14 @@ from bowerbird.training.ranker import (
     ranker_data,
     reported,
 )
-from bowerbird.training.ranker_examples import contexts
+from bowerbird.training.ranker_examples import Examples, contexts
 
 __all__ = ["KINDS", "run_ranker"]
 
 KINDS: Final[tuple[RankerKind, ...]] = ("trees", "neural")
 TIMED = 40
 """Requests an answer's cost is measured on."""
+RATES = "item's rate"
 _SCORERS: Mapping[RankerKind, Callable[..., Scorer]] = {"trees": TreeScorer.load, "neural": NeuralScorer.load}
 
 
@@ -51,9 +54,35 @@ class _Fitted:
 
     report: Mapping[str, Mapping[str, float]]
     chosen_loss: float
-    ms: float
+    ms: float | None
     cpu_s: float
     peak_mb: float
+
+
+class _ItemRates:
+    """What happened of an item lately, as a model: its smoothed rate of each action, clicks' where none is counted."""
+
+    kind: RankerKind = "trees"  # never saved
+
+    def __init__(self, actions: tuple[str, ...]) -> None:
+        counted = [action if action in STAT_ACTIONS else "click" for action in actions]
+        self._columns = [FEATURES.index(f"item_{action}_rate_30d") for action in counted]
+
+    def logits(self, examples: Examples) -> Float32[np.ndarray, "n action"]:
+        """The rates' logits."""
+        rate = np.clip(examples.features[:, self._columns], 1e-6, 1 - 1e-6)
+        return np.log(rate / (1 - rate)).astype(np.float32)
+
+    def save(self, directory: Path) -> None:
+        """Nothing: there are no weights."""
+
+
+def _of_rates(data: RankerData) -> _Fitted:
+    with row_cost() as cost:
+        model = _ItemRates(data.actions)
+        report = reported(model, calibrated(model, data), data.report)
+        loss = cross_fitted_loss(model, data)
+    return _Fitted(report, loss, None, cost.cpu_s, cost.peak_mb)
 
 
 def run_ranker(
@@ -80,14 +109,15 @@ def run_ranker(
     """
     if min(seeds, candidates) < 1 or not kinds:
         raise InputError("bench ranker: seeds and candidates must be at least 1, and a kind must be named")
-    found: dict[RankerKind, list[_Fitted]] = {kind: [] for kind in kinds}
+    found: dict[str, list[_Fitted]] = {name: [] for name in (RATES, *kinds)}
     data: RankerData | None = None
     for seed in range(seeds):
         data = ranker_data(release, events, seed, progress)
+        found[RATES].append(_of_rates(data))
         for kind in kinds:
             found[kind].append(_fitted(kind, data, seed, candidates, progress))
     assert data is not None
-    rows = [row for kind in kinds for row in _rows(kind, found[kind])]
+    rows = [row for name, fitted in found.items() for row in _rows(name, fitted)]
     key = hashlib.blake2b(data.report.labels.tobytes(), digest_size=8).hexdigest()
     report = data.report
     return BenchReport(
@@ -132,19 +162,20 @@ def _request_ms(model: FittedRanker, card: RankerCard, data: RankerData, candida
     return cost.cpu_s * 1000 / len(asked)
 
 
-def _rows(kind: RankerKind, found: list[_Fitted]) -> list[BenchRow]:
+def _rows(name: str, found: list[_Fitted]) -> list[BenchRow]:
     """A row of all heads together, and one for each; a head that some run could not be read on is in neither."""
     heads = [action for action in found[0].report if all(action in one.report for one in found)]
     some = sorted({action for one in found for action in one.report} - set(heads))
     cpu_s = sum(one.cpu_s for one in found) / len(found)
     peak = max(one.peak_mb for one in found)
     summed = tuple(float(np.nansum([one.report[action]["log_loss"] for action in heads])) for one in found)
+    timed = tuple(one.ms for one in found if one.ms is not None)
     rows = [
         BenchRow(
-            f"{kind}, all",
+            f"{name}, all",
             {
                 "log loss": Estimate(summed),
-                "request ms": Estimate(tuple(one.ms for one in found)),
+                **({"request ms": Estimate(timed)} if timed else {}),
                 "choosing loss": Estimate(tuple(one.chosen_loss for one in found)),
             },
             cpu_s,
@@ -155,9 +186,9 @@ def _rows(kind: RankerKind, found: list[_Fitted]) -> list[BenchRow]:
     for action in heads:
         runs = [one.report[action] for one in found]
         metrics = {
-            name: Estimate(tuple(run[key] for run in runs))
-            for name, key in (("auc", "auc"), ("log loss", "log_loss"), ("ece-15", "ece"))
+            metric: Estimate(tuple(run[key] for run in runs))
+            for metric, key in (("auc", "auc"), ("log loss", "log_loss"), ("ece-15", "ece"))
         }
         base = {"base rate": runs[0]["base_rate"], "examples": runs[0]["examples"]}
-        rows.append(BenchRow(f"{kind}, {action}", metrics, 0.0, peak, base))
+        rows.append(BenchRow(f"{name}, {action}", metrics, 0.0, peak, base))
     return rows

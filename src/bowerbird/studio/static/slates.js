@@ -3,7 +3,7 @@
 import { ask, chip, count, itemPage, legend, make, money, percent, picture, signed, table, termsBar } from "./parts.js";
 
 const SAYS = {
-  interests: "one of their interests", long_term: "their long-term taste", covisitation: "people who chose this also chose",
+  interests: "one of their interests", long_term: "their long-term taste", next_item: "what they may do next", covisitation: "people who chose this also chose",
   trending: "trending now", fresh: "new here", similar: "like this item", look_alike: "looks alike", lexical: "the words match",
   by_text: "the meaning matches", by_picture: "the picture matches", composed: "like the whole question", complements: "goes with it",
 };
