@@ -23,8 +23,8 @@ CONNECTIONS = 32
 class Client:
     """One connection, opened again when it breaks."""
 
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    def __init__(self, port: int, timeout_s: float = 30.0) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
 
     def ask(self, path: str, body: object = None) -> tuple[int, dict]:
         """Status and JSON of a reply; a connection that was closed while idle is opened again, once."""

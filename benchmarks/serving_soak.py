@@ -98,7 +98,9 @@ def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    told["switched"] = Client(server.port).ask("/v1/reload", {})[0] == 200
+    asked = time.monotonic()
+    told["switched"] = Client(server.port, PATIENCE_S).ask("/v1/reload", {})[0] == 200
+    told["switched_within_s"] = round(time.monotonic() - asked, 1)
     at(0.5)
     os.kill(server.workers()[0], signal.SIGKILL)
     at(0.75)
@@ -159,6 +161,7 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float | None
                 most = len(loaded(server.port, people, 1000.0, FLAT_OUT_S, stop).waits_s) / FLAT_OUT_S
                 rate = told["most_per_s"] = round(most, 1)
                 rate /= 2
+                print(f"{most:.1f} a second at most; from now on {rate:.1f}", flush=True)
             told["load_of_machine_before"] = os.getloadavg()
             sender = Sender(server.port, people, items)
             over, loads = threading.Event(), []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from bowerbird.arrays import top_k
 from bowerbird.clock import DAY_US, HOUR_US
 from bowerbird.records.candidates import Found
 from bowerbird.records.request import Context
@@ -19,6 +20,8 @@ RECENT_STEPS = 20
 """Steps of a history the co-occurrence source reads; older ones weigh below a thousandth."""
 TRENDING_HALF_LIFE_HOURS = 72.0
 FRESH_DAYS = 14
+MOST_FRESH = 5_000
+"""So many of the newest items are compared with a person's taste; those before them are found by their vectors, or not at all."""
 
 
 class CoVisitation:
@@ -128,26 +131,35 @@ class Trending:
 
 
 class Fresh:
-    """Items created lately, near the person's taste first where one is known: they cannot wait for clicks."""
+    """Items created lately, near the person's taste first where one is known: they cannot wait for clicks.
+
+    Cost: O(log(items) + what was created lately), and :data:`MOST_FRESH` products at most.
+    """
 
     name = "fresh"
 
     def __init__(self, holdings: Holdings) -> None:
-        self._created_at: Int64[np.ndarray, "item"] = holdings.created_at
+        known = np.flatnonzero(holdings.created_at > 0)
+        order = known[np.argsort(holdings.created_at[known], kind="stable")]
+        self._rows: Int32[np.ndarray, "dated"] = order.astype(np.int32)
+        self._created_at: Int64[np.ndarray, "dated"] = holdings.created_at[order]
         self._vectors = holdings.vectors.get("item")
 
     def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
         """Items at most two weeks old."""
-        age = context.as_of - self._created_at
-        rows = np.flatnonzero(allowed & (self._created_at > 0) & (age > 0) & (age <= FRESH_DAYS * DAY_US))
-        if len(rows) == 0:
+        span = FRESH_DAYS * DAY_US
+        first, end = np.searchsorted(self._created_at, [context.as_of - span, context.as_of])
+        places = first + np.flatnonzero(allowed[self._rows[first:end]])[-MOST_FRESH:]
+        if len(places) == 0:
             return Found.nothing(self.name)
-        newness = (1.0 - age[rows] / (FRESH_DAYS * DAY_US)).astype(np.float32)
+        places = places[np.argsort(self._rows[places])]  # of equal ones the first row comes first
+        rows = self._rows[places]
+        newness = (1.0 - (context.as_of - self._created_at[places]) / span).astype(np.float32)
         person = context.user_vectors
         if person is not None and person.present[0] and self._vectors is not None:
             self._vectors.space.require(person.space, "fresh")
             newness = newness * 0.1 + self._vectors.matrix[rows] @ person.matrix[0]
-        order = np.argsort(-newness, kind="stable")[:n]
+        order = top_k(newness, n)
         return Found.of(self.name, rows[order], newness[order])
 
 

@@ -85,6 +85,16 @@ def test_an_item_is_not_fresh_before_it_exists_nor_after_two_weeks(small):
     assert len(behaviour.fresh(small).find(asked(small, small.as_of + 30 * DAY_US), 5, ALL).rows) == 0
 
 
+def test_of_very_many_fresh_items_the_newest_are_looked_at(small, monkeypatch):
+    monkeypatch.setattr(behaviour, "MOST_FRESH", 1)
+    everything = int(small.created_at.max()) + 1
+    newest = int(np.argmax(small.created_at))
+    assert behaviour.fresh(small).find(asked(small, everything), 5, ALL).rows.tolist() == [newest]
+    others = ALL.copy()
+    others[newest] = False
+    assert behaviour.fresh(small).find(asked(small, everything), 5, others).rows.tolist() == [4]
+
+
 def test_among_fresh_items_those_near_the_person_come_first(small):
     person = Vectors.full(small.vectors["item"].space, np.array([[1.0, 0.0]], np.float32))
     found = behaviour.fresh(small).find(asked(small, user_vectors=person), 5, ALL)
