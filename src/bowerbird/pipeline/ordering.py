@@ -89,7 +89,7 @@ class Ordering:
             request: how many are wanted, and the seed of the draw.
         """
         law = policy_rules(self.release, self.surface, kept)
-        limited = sum(int(np.count_nonzero(one.of)) for one in law)
+        limited = int(self.release.limited(self.surface)[kept.rows].sum()) if law else 0
         order, added = self._diverse(kept, request.n + limited)
         passed: tuple[Drop, ...] = ()
         notes: tuple[str, ...] = ()
