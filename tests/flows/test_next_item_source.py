@@ -41,6 +41,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     )
     pq.write_table(events, folder / "events.parquet")
     workspace = Workspace.create(folder / "workspace")
+    settings = workspace.layout.settings
+    asked = "\n[surfaces.homefeed.sources.next_interests]\nquota = 150\n"
+    settings.write_text(settings.read_text(encoding="utf-8") + asked, encoding="utf-8")
+    workspace = Workspace.open(workspace.layout.root)
     for kind in ("items", "events"):
         workspace.import_files(kind, [folder / f"{kind}.parquet"])
     workspace.build(["next_item", "cooccurrence"])
@@ -59,7 +63,7 @@ def test_what_comes_next_is_found_by_the_newest_step(workspace: Workspace):
         hits += int(rows[0, 0]) == (int(history.rows[-1]) + 1) % ITEMS
     assert hits > 15  # by chance less than one
     slate = workspace.answers.answer(Request("homefeed", release.as_of, user_id="u0", n=5))
-    assert "next_item" in {one.source for entry in slate.entries for one in entry.because}
+    assert {"next_item", "next_interests"} <= {one.source for entry in slate.entries for one in entry.because}
 
 
 @pytest.mark.slow

@@ -83,3 +83,32 @@ def staleness(
         progress=BarProgress(),
     )
     show(report, json)
+
+
+@app.command(
+    "foundation", epilog="Example: bowerbird bench foundation --events events.parquet --items items.parquet"
+)
+def foundation(
+    events: Annotated[
+        Path, typer.Option(help="Events with user_id, item_id, at [, action, surface]; one surface without.")
+    ],
+    items: Annotated[
+        Path | None,
+        typer.Option(help="Items with item_id and their words; without, nothing is known of new items."),
+    ] = None,
+    seeds: Seeds = 1,
+    json: Json = None,
+) -> None:
+    """One encoder pretrained on all surfaces and tuned to each, beside one trained from scratch for each."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.evaluation.bench.foundation import run_foundation
+
+    report = run_foundation(
+        read_table(events),
+        read_table(items) if items is not None else None,
+        seeds,
+        where=events.name,
+        progress=BarProgress(),
+    )
+    show(report, json)

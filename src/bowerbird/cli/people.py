@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +12,14 @@ from bowerbird.cli.options import JsonOption, WorkspaceOption, opened
 
 if TYPE_CHECKING:
     from bowerbird.pipeline.release import Release
-    from bowerbird.records.person_portrait import PersonPortrait, TimelineBin
+    from bowerbird.records.person_portrait import PersonPortrait, Proof, TimelineBin
     from bowerbird.workspace.audiences import FoundAudience
 
+SHOWN_INTERESTS = 10
 SHOWN_PROOFS = 6
 SHOWN_MEDOIDS = 8
+MOST_TITLE = 60
+"""Characters of a title; shops write whole paragraphs."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -77,8 +82,9 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
         console.print(visible(text), highlight=False)
 
     def item(item_id: str) -> str:
-        title = release.items[release.item_row(item_id)].title
-        return f"{item_id} ({title})" if title else item_id
+        title = release.items[release.item_row(item_id)].title or ""
+        cut = title if len(title) <= MOST_TITLE else f"{title[: MOST_TITLE - 1].rstrip()}…"
+        return f"{item_id} ({cut})" if cut else item_id
 
     when = "" if release.logical_time else f"  as of {format_time(portrait.as_of)}"
     console.print(Text.assemble((visible(portrait.user_id), "bold"), when))
@@ -87,18 +93,20 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
     if portrait.timeline:
         said(f"  {sparkline(portrait.timeline)}  {_width(portrait.timeline, logical=release.logical_time)}")
     console.print("\nInterests", style="bold")
-    for one in portrait.interests:
+    for one in portrait.interests[:SHOWN_INTERESTS]:
         lift = f"  {one.lift:.1f}x expected" if one.lift is not None else ""
         searched = f", {one.searches} searches" if one.searches else ""
         said(f"  {one.weight:4.0%}  {one.interest if one.by == 'category' else item(one.interest)}{lift}")
-        proofs = ", ".join(f"{proof.action} {item(proof.item_id)}" for proof in one.evidence[:SHOWN_PROOFS])
-        more = f" and {len(one.evidence) - SHOWN_PROOFS} more" if len(one.evidence) > SHOWN_PROOFS else ""
-        said(f"        {proofs}{more}{searched}")
+        said(f"        {_proofs(one.evidence, item)}{searched}")
+    if len(portrait.interests) > SHOWN_INTERESTS:
+        said(f"  and {len(portrait.interests) - SHOWN_INTERESTS} smaller ones; --json has all")
     if not portrait.interests:
         said("  none with enough evidence yet")
     for interest, wish in portrait.refused.items():
         said(f"  {wish}d by the person: {interest}")
-    if portrait.medoids:
+    if portrait.medoids and {one.by for one in portrait.interests} <= {
+        "category"
+    }:  # else they are the interests
         console.print("\nWhat stands for their clusters", style="bold")
         for one in portrait.medoids[:SHOWN_MEDOIDS]:
             said(f"  {one.importance:4.0%}  {item(one.item_id)}  of {len(one.members)}")
@@ -113,6 +121,17 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
             )
     for note in portrait.notes:
         said(f"Note: {note}")
+
+
+def _proofs(evidence: tuple[Proof, ...], item: Callable[[str], str]) -> str:
+    """The newest different events; the same again is counted, not repeated."""
+    times = Counter((proof.action, proof.item_id) for proof in evidence)
+    told = [
+        f"{action} {item(item_id)}{f' {count} times' if count > 1 else ''}"
+        for (action, item_id), count in list(times.items())[:SHOWN_PROOFS]
+    ]
+    more = f" and {len(times) - SHOWN_PROOFS} more" if len(times) > SHOWN_PROOFS else ""
+    return ", ".join(told) + more
 
 
 def sparkline(timeline: tuple[TimelineBin, ...]) -> str:
@@ -142,6 +161,6 @@ def _state(portrait: PersonPortrait) -> str:
 def _width(timeline: tuple[TimelineBin, ...], *, logical: bool) -> str:
     width = timeline[0].until - timeline[0].since
     if logical:
-        return f"{width:,} events a block, oldest first"
+        return f"{width:,} event{'s' if width > 1 else ''} a block, oldest first"
     weeks = width // (7 * 86_400_000_000)
     return f"{weeks} weeks a block, oldest first" if weeks > 1 else "a week a block, oldest first"

@@ -14,6 +14,7 @@ from typing import final
 
 from bowerbird.datasets.amazon_reviews import (
     product_table,
+    readable,
     review_tables,
     reviewed_products,
     sequence_tables,
@@ -76,4 +77,4 @@ def _tidy_items(files: Published, events: Path) -> Iterator[SourceTable]:
         yield source("items", distinct(joined(whole(events)), "item_id", "item_id"), events)
         return
     for table in whole(products):
-        yield source("items", table, products)
+        yield source("items", readable(table), products)

@@ -15,7 +15,7 @@ from typing import final
 
 import pyarrow as pa
 
-from bowerbird.datasets.amazon_reviews import product_table, review_tables, reviewed_products
+from bowerbird.datasets.amazon_reviews import product_table, readable, review_tables, reviewed_products
 from bowerbird.datasets.columns import texts
 from bowerbird.datasets.import_batch import Picture, SourceTable
 from bowerbird.datasets.published import Published, joined, shaped, source, whole
@@ -43,7 +43,7 @@ class Amazon2018:
         if events.suffix == ".parquet":
             products = files.need(events.name.replace("_windows", "_items"))
             for table in whole(products):
-                yield source("items", shaped(table, {"categories": "category"}), products)
+                yield source("items", readable(shaped(table, {"categories": "category"})), products)
             yield source("events", unrolled(joined(whole(events))), events)
             return
         metadata = files.first("meta_*.json", "meta_*.json.gz")

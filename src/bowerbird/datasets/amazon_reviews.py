@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,22 @@ def product_table(path: Path) -> pa.Table:
                 records.append(_product(path, number, line))
     names = list(dict.fromkeys(name for record in records for name in record))
     table = pa.table([column_of([record.get(name) for record in records]) for name in names], names=names)
-    return shaped(table, {"asin": "item_id", "imUrl": "image"})
+    return readable(shaped(table, {"asin": "item_id", "imUrl": "image"}))
+
+
+def readable(products: pa.Table) -> pa.Table:
+    """Titles, descriptions and brands as people read them: the published files write HTML, ``Cr&egrave;me``.
+
+    Example:
+        >>> readable(pa.table({"item_id": ["1"], "title": ["Cr&egrave;me &amp; more"]})).column("title").to_pylist()
+        ['Crème & more']
+    """
+    for name in ("title", "description", "brand"):
+        place = products.schema.get_field_index(name)
+        if place >= 0 and pa.types.is_string(products.schema.field(place).type):
+            said = [None if one is None else unescape(one) for one in products.column(place).to_pylist()]
+            products = products.set_column(place, name, pa.array(said, pa.string()))
+    return products
 
 
 def reviewed_products(reviews: Path) -> pa.Table:

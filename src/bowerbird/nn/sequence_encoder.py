@@ -58,6 +58,19 @@ class ItemVectors(nn.Module):
         content = None if self.content is None else functional.embedding(items, self.content)
         return self._joined(functional.embedding(items, self.ids), content)
 
+    def candidates(self, items: Tensor, ids: Tensor, kept: Tensor) -> Tensor:
+        """The vectors of items that are scored, with learnt parts that are another's or none.
+
+        Args:
+            items: whose content.
+            ids: whose learnt part, one for each; the item itself as a rule.
+            kept: True where there is a learnt part at all.
+        """
+        learnt = functional.embedding(ids, self.ids) * kept[:, None].to(self.ids.dtype)
+        if self.project is None or self.content is None:
+            return learnt
+        return learnt + self.project(functional.embedding(items, self.content))
+
     def _joined(self, ids: Tensor, content: Tensor | None) -> Tensor:
         if self.project is None or content is None:
             return ids
@@ -78,6 +91,10 @@ class SequenceEncoder(nn.Module):
         masks: the model's dropout stream.
         positions: learnt vectors for this many positions; 0: the blocks know distances themselves.
         gaps: number of buckets of time gaps; 0: the data has no times.
+        topics: topics that can be asked about; 0: only what comes next at all.
+
+    Source of topics: conditional retrieval, Pinterest, arXiv 2506.23060 (a topic beside the history gives a vector of
+    its own); that a topic scales and shifts the state is ours, after FiLM (Perez et al., AAAI 2018).
     """
 
     def __init__(
@@ -89,6 +106,7 @@ class SequenceEncoder(nn.Module):
         *,
         positions: int = 0,
         gaps: int = 0,
+        topics: int = 0,
     ) -> None:
         super().__init__()
         self.masks = masks
@@ -99,18 +117,31 @@ class SequenceEncoder(nn.Module):
         self.positions = nn.Parameter(torch.randn(positions, dim) * 0.02) if positions else None
         self.gaps = nn.Parameter(torch.zeros(gaps, dim)) if gaps else None
         self.waits = nn.Parameter(torch.zeros(gaps, dim)) if gaps else None
+        self.topic_scale = nn.Parameter(torch.zeros(topics + 1, dim)) if topics else None
+        self.topic_shift = nn.Parameter(torch.zeros(topics + 1, dim)) if topics else None
 
-    def forward(self, vectors: Tensor, gaps: Tensor | None = None, waits: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        vectors: Tensor,
+        gaps: Tensor | None = None,
+        waits: Tensor | None = None,
+        topics: Tensor | None = None,
+    ) -> Tensor:
         """What to ask with at each position.
 
         Args:
             vectors: item vectors, batch x position x dim, padded on the right.
             gaps: bucket of the time since the event before, batch x position; with times only.
             waits: bucket of the time from each position's event to the question, batch x position.
+            topics: what each position is asked about, from 1 on, batch x position; 0: what comes next at all.
 
         Returns:
             batch x position x dim.
         """
+        return self.asked(self.states(vectors, gaps, waits), topics)
+
+    def states(self, vectors: Tensor, gaps: Tensor | None = None, waits: Tensor | None = None) -> Tensor:
+        """What the blocks made of each position, before a topic is asked about."""
         x = vectors * self._scale
         if self.positions is not None:
             x = x + self.positions[: x.shape[1]] * self._scale
@@ -122,4 +153,18 @@ class SequenceEncoder(nn.Module):
             x = block(x, places)
         if self.waits is not None and waits is not None:
             x = x + functional.embedding(waits, self.waits)
-        return self.norm(x)
+        return x
+
+    def asked(self, states: Tensor, topics: Tensor | None = None) -> Tensor:
+        """What to ask with, of states: ``N(x * (1 + scale_t) + shift_t)``; every topic has a vector of its own.
+
+        Args:
+            states: see :meth:`states`; any shape that ends in dim.
+            topics: one for each state, from 1 on; 0 and None: what comes next at all.
+        """
+        if self.topic_scale is not None and self.topic_shift is not None:
+            if topics is None:
+                topics = torch.zeros(states.shape[:-1], dtype=torch.long, device=states.device)
+            scale = functional.embedding(topics, self.topic_scale)
+            states = states * (1.0 + scale) + functional.embedding(topics, self.topic_shift)
+        return self.norm(states)

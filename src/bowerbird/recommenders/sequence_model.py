@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 from pydantic import Field
 
 from bowerbird.config import Settings
@@ -83,6 +83,8 @@ class Recipe:
     """Whether time gaps are read where the data has times."""
     content: Float32[np.ndarray, "item width"] | None = None
     """Content of the items, read and scored beside the learnt vectors."""
+    topics: Int32[np.ndarray, " item"] | None = None
+    """Topic of each item, from 1 on, 0 for none, where the encoder is to be asked about topics."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,14 @@ class FittedSequence:
         from bowerbird.training.next_item import query_vectors
 
         return query_vectors(self.model, sequence_data(histories), self.length)
+
+    def topic_queries(
+        self, histories: Histories, topics: Int64[np.ndarray, "user topic"]
+    ) -> Float32[np.ndarray, "user topic dim"]:
+        """What each history asks with about each of its topics."""
+        from bowerbird.training.next_item import topic_vectors
+
+        return topic_vectors(self.model, sequence_data(histories), self.length, topics)
 
     def item_vectors(self) -> Float32[np.ndarray, "item dim"]:
         """The item vectors, in rows of the catalogue."""
@@ -204,6 +214,7 @@ def fit_sequence(
         negatives=settings.negatives,
         cases=None if cases is None else _validation(cases),
         seed=seed,
+        topics=recipe.topics,
     )
     loop = LoopSettings(
         epochs=_epochs(targets, guidance.effort),
@@ -230,6 +241,8 @@ def _checkpoint(
         digest.update(part.encode() + b"\n")
     if recipe.content is not None:
         digest.update(recipe.content.tobytes())
+    if recipe.topics is not None:
+        digest.update(recipe.topics.tobytes())
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower())
     return guidance.checkpoints / f"{plain}-{seed}-{digest.hexdigest()}.checkpoint", digest.hexdigest()
 
@@ -254,6 +267,7 @@ def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, see
         masks,
         positions=length if recipe.positions else 0,
         gaps=GAP_BUCKETS if recipe.times and learnt.at is not None else 0,
+        topics=0 if recipe.topics is None else int(recipe.topics.max(initial=0)),
     )
     return NextItemModel(items, encoder)
 

@@ -50,6 +50,10 @@ class Found:
             np.broadcast_to(np.asarray(evidence, dtype=np.int32), rows.shape).copy(),
         )
 
+    def first(self, n: int) -> Found:
+        """The best ``n``."""
+        return Found(self.source, self.rows[:n], self.scores[:n], self.evidence[:n])
+
 
 @dataclass(frozen=True)
 class Drop:

@@ -10,7 +10,7 @@ from bowerbird.clock import DAY_US, HOUR_US
 from bowerbird.records.candidates import Found
 from bowerbird.records.request import Context
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
-from bowerbird.retrieval.nearest import Silent
+from bowerbird.retrieval.nearest import MAX_INTERESTS, Silent, merged
 from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.source import Holdings, Source, best_allowed
 from bowerbird.signals.aggregates import EventCounts
@@ -96,6 +96,30 @@ class NextItem:
         return Found.of(self.name, rows[0][known], logits[0][known], int(context.history.rows[-1]))
 
 
+class NextInterests:
+    """Items the trained encoder expects next within each topic a person engaged with, each topic with its share of places.
+
+    Source: conditional retrieval, Pinterest (arXiv 2506.23060); shares of the budget as PinnerSage gives them.
+    """
+
+    name = "next_interests"
+
+    def __init__(self, held: NextItemHoldings) -> None:
+        self._held = held
+
+    def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
+        """The items with the largest ``share / place``; evidence is the newest action of the topic."""
+        asked = self._held.reader.topic_questions(context.history, context.as_of, MAX_INTERESTS)
+        if not len(asked.vectors):
+            return Found.nothing(self.name)
+        rows, _ = self._held.index.search(asked.vectors, n, allowed)
+        nearness = 1.0 / np.arange(
+            1, rows.shape[1] + 1, dtype=np.float32
+        )  # of places: logits of topics don't compare
+        worth = np.tile(nearness, (len(rows), 1))
+        return merged(self.name, rows, worth, asked.newest.tolist(), asked.shares.tolist()).first(n)
+
+
 class Trending:
     """Items that gather responses now, decayed with age; all-time popularity where times are only an order.
 
@@ -177,6 +201,12 @@ def complements(holdings: Holdings) -> Source:
     return Complements(holdings.cooccurrence, holdings.categories)
 
 
+def next_interests(holdings: Holdings) -> Source:
+    """Plugin ``next_interests``."""
+    held = holdings.next_item
+    return NextInterests(held) if held is not None else Silent("next_interests")
+
+
 def trending(holdings: Holdings) -> Source:
     """Plugin ``trending``."""
     return Trending(holdings.counts, holdings.logical_time)
@@ -196,11 +226,13 @@ __all__ = [
     "CoVisitation",
     "Complements",
     "Fresh",
+    "NextInterests",
     "NextItem",
     "Trending",
     "complements",
     "covisitation",
     "fresh",
+    "next_interests",
     "next_item",
     "trending",
 ]

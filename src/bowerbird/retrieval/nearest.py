@@ -15,7 +15,7 @@ MAX_INTERESTS = 5
 """Interests searched per request; more cost latency and bring little (PinnerSage serves three)."""
 
 
-def _merged(
+def merged(
     source: str,
     rows: Int32[np.ndarray, "q n"],
     similarities: np.ndarray,
@@ -60,10 +60,10 @@ class NearestToInterests:
         for place, one in enumerate(interests):
             share = max(4, round(n * one.importance / total))
             rows[place, share:] = -1
-        found = _merged(
+        found = merged(
             self.name, rows, similarities, [one.medoid for one in interests], [1.0] * len(interests)
         )
-        return Found(self.name, found.rows[:n], found.scores[:n], found.evidence[:n])
+        return found.first(n)
 
 
 class NearestToPerson:
@@ -80,7 +80,7 @@ class NearestToPerson:
         if vector is None or not vector.present[0]:
             return Found.nothing(self.name)
         rows, similarities = self._index.search(vector, n, allowed)
-        return _merged(self.name, rows, similarities, [-1], [1.0])
+        return merged(self.name, rows, similarities, [-1], [1.0])
 
 
 class NearestToItem:
@@ -102,7 +102,7 @@ class NearestToItem:
         if anchor < 0 or not self._vectors.present[anchor]:
             return Found.nothing(self.name)
         rows, similarities = self._index.search(self._vectors.take(np.array([anchor], np.int32)), n, allowed)
-        return _merged(self.name, rows, similarities, [anchor], [1.0])
+        return merged(self.name, rows, similarities, [anchor], [1.0])
 
 
 class NearestToQuery:
@@ -124,7 +124,7 @@ class NearestToQuery:
         if query is None or not query.present[0]:
             return Found.nothing(self.name)
         rows, similarities = self._index.search(query, n, allowed)
-        return _merged(self.name, rows, similarities, [-1], [1.0])
+        return merged(self.name, rows, similarities, [-1], [1.0])
 
 
 class Silent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -23,7 +23,7 @@ from bowerbird.errors import InputError
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.checkpoints import Checkpoint, Progressed, optimizer_tensors, restore_optimizer
 
-__all__ = ["LoopSettings", "Task", "Trained", "best_device", "train"]
+__all__ = ["LoopSettings", "Task", "Trained", "best_device", "parameter_groups", "train"]
 
 CHECKPOINT_S = 30.0
 """Seconds between checkpoints within an epoch; each epoch ends with one."""
@@ -103,6 +103,7 @@ def train(
     fingerprint: str = "",
     checkpoint: Path | None = None,
     progress: Progress = SILENT,
+    shares: Mapping[str, float] | None = None,
 ) -> Trained:
     """Train a task's model; when it returns, the model holds the best weights and is in evaluation mode.
 
@@ -113,11 +114,13 @@ def train(
         fingerprint: what the run is (data, settings, seed); a checkpoint of another run is refused.
         checkpoint: a file to keep the state in, and to go on from when it is there.
         progress: where the loop says how far it is.
+        shares: share of the step size of parameters whose names begin so, e.g. ``{"encoder.": 0.1}`` where the encoder
+            was trained before; parameters that are not named have all of it.
 
     Raises:
         InputError: the loss is not finite; the model then holds the last good weights.
     """
-    run = _Run(task, settings, fingerprint, Checkpoint(checkpoint) if checkpoint else None)
+    run = _Run(task, settings, fingerprint, Checkpoint(checkpoint) if checkpoint else None, shares or {})
     run.resume()
     progress.start(name, settings.epochs, "epochs")
     progress.advance(run.progressed.epoch)
@@ -131,20 +134,50 @@ def train(
     return Trained(tuple(done.losses), tuple(done.validations), done.best_epoch, stopped, run.earlier_cpu_s)
 
 
+def parameter_groups(
+    model: nn.Module, weight_decay: float, shares: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """The parameters by their share of the step size, matrices (which decay) before vectors (which don't).
+
+    Args:
+        model: whose parameters.
+        weight_decay: of matrices.
+        shares: by the first letters of names; of several that fit, the first.
+
+    Raises:
+        InputError: a name fits no parameter.
+    """
+    found: dict[float, tuple[list[nn.Parameter], list[nn.Parameter]]] = {1.0: ([], [])}
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in shares:
+        if not any(name.startswith(prefix) for name in names):
+            raise InputError(
+                f"training: no parameter begins with {prefix!r}; found {', '.join(names[:6])}, ...; expected one of their beginnings"
+            )
+    for name, one in model.named_parameters():
+        share = next((share for prefix, share in shares.items() if name.startswith(prefix)), 1.0)
+        found.setdefault(share, ([], []))[one.ndim <= 1].append(one)
+    return [
+        {"params": own, "weight_decay": decay, "share": share}
+        for share, (matrices, vectors) in found.items()
+        for own, decay in ((matrices, weight_decay), (vectors, 0.0))
+        if own
+    ]
+
+
 class _Run:
     """The state of one run: weights, their average, the best so far, optimizer, and how far it is."""
 
     def __init__(
-        self, task: Task, settings: LoopSettings, fingerprint: str, checkpoint: Checkpoint | None
+        self,
+        task: Task,
+        settings: LoopSettings,
+        fingerprint: str,
+        checkpoint: Checkpoint | None,
+        shares: Mapping[str, float],
     ) -> None:
         self._task, self._settings, self._checkpoint = task, settings, checkpoint
-        model = task.model
-        matrices = [one for one in model.parameters() if one.ndim > 1]
-        vectors = [one for one in model.parameters() if one.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": settings.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(task.model, settings.weight_decay, shares)
         self._optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
         self._average = self._copy()
         self._best = self._copy()
@@ -232,7 +265,7 @@ class _Run:
         if not (math.isfinite(value) and math.isfinite(float(norm))):
             self._stop(value, float(norm))
         for parameters in self._optimizer.param_groups:
-            parameters["lr"] = self._learning_rate(batches)
+            parameters["lr"] = parameters["share"] * self._learning_rate(batches)
         self._optimizer.step()
         done.losses.append(value)
         # short at first, so that the random start is forgotten soon

@@ -19,10 +19,19 @@ from bowerbird.training.losses import full_cross_entropy, sampled_softmax
 from bowerbird.training.negatives import ExactCounts, MixedNegatives
 from bowerbird.users.next_item import gap_buckets
 
-__all__ = ["NextItemModel", "NextItemTask", "SequenceData", "ValidationCases", "query_vectors"]
+__all__ = [
+    "NextItemModel",
+    "NextItemTask",
+    "SequenceData",
+    "ValidationCases",
+    "query_vectors",
+    "topic_vectors",
+]
 
 QUERY_TOKENS = 8192
 """Places of a padded batch when nothing is learnt."""
+ASKED_SHARE = 0.5
+"""Share of training positions that are told the topic of their target; the others are asked what comes next at all."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class NextItemTask:
         negatives: how many are drawn for the sampled loss; 0: full cross-entropy.
         cases: what the epoch is chosen by; None: the last epoch is kept.
         seed: decides windows, batches, negatives and dropout.
+        topics: of each item, from 1 on, 0 for none, when the encoder can be asked about topics.
     """
 
     def __init__(
@@ -78,11 +88,12 @@ class NextItemTask:
         negatives: int,
         cases: ValidationCases | None,
         seed: int,
+        topics: Int32[np.ndarray, " item"] | None = None,
     ) -> None:
         self.device = best_device()
         self.model = model.to(self.device)
         self._data, self._length, self._tokens = data, length, tokens
-        self._cases, self._seed = cases, seed
+        self._cases, self._seed, self._topics = cases, seed, topics
         counts = np.bincount(data.items, minlength=model.items.ids.shape[0])
         self._items_total = counts.size
         self._type = fast_type(self.device)
@@ -105,7 +116,8 @@ class NextItemTask:
         read = padded(self._data.items, starts, stops - 1, width).astype(np.int64)
         target = padded(self._data.items, starts + 1, stops, width).astype(np.int64)
         random = generator(self._seed, "loss", step)
-        inputs = time_inputs(self._data, starts, stops - 1, self.device, random, width)
+        times = time_inputs(self._data, starts, stops - 1, self.device, random, width)
+        inputs = (*times, self._asked_about(target, random))
         counted = self._tensor(real.ravel())
         if self._negatives is None:
             table = self.model.items()
@@ -122,7 +134,16 @@ class NextItemTask:
         hidden = self._hidden(inputs_in, inputs)
         return sampled_softmax(hidden, scored, self._tensor(target.ravel()), drawn, counted=counted)
 
-    def _hidden(self, vectors: Tensor, inputs: tuple[Tensor | None, Tensor | None]) -> Tensor:
+    def _asked_about(
+        self, target: Int64[np.ndarray, "row position"], random: np.random.Generator
+    ) -> Tensor | None:
+        """The topic a share of the positions is asked about: their target's own."""
+        if self._topics is None:
+            return None
+        told = random.random(target.shape) < ASKED_SHARE
+        return self._tensor(np.where(told, self._topics[target], 0).astype(np.int64))
+
+    def _hidden(self, vectors: Tensor, inputs: tuple[Tensor | None, ...]) -> Tensor:
         """What to ask with, positions of all rows x dim."""
         return in_type(self.model.encoder, self._type, vectors, *inputs).flatten(0, 1)
 
@@ -208,10 +229,25 @@ def query_vectors(
         data: histories; ``waits`` of a last event is the time from it to the question.
         length: the latest events that are read.
     """
+    nothing = np.zeros((data.sequences.lengths.size, 1), dtype=np.int64)
+    return topic_vectors(model, data, length, nothing)[:, 0]
+
+
+def topic_vectors(
+    model: NextItemModel, data: SequenceData, length: int, topics: Int64[np.ndarray, "sequence topic"]
+) -> Float32[np.ndarray, "sequence topic dim"]:
+    """What each history asks with about each of its topics; the history is read once for all of them.
+
+    Args:
+        model: in evaluation mode.
+        data: see :func:`query_vectors`.
+        length: the latest events that are read.
+        topics: from 1 on; 0: what comes next at all.
+    """
     device = model.items.ids.device
     stops = data.sequences.bounds[1:]
     starts = np.maximum(data.sequences.bounds[:-1], stops - length)
-    found = np.zeros((stops.size, model.items.ids.shape[1]), dtype=np.float32)
+    found = np.zeros((*topics.shape, model.items.ids.shape[1]), dtype=np.float32)
     was_training = model.training
     model.eval()
     with torch.no_grad():
@@ -224,8 +260,11 @@ def query_vectors(
                 padded(data.items, starts[chosen], stops[chosen]).astype(np.int64), device=device
             )
             inputs = time_inputs(data, starts[chosen], stops[chosen], device)
-            hidden = model.encoder(nn.functional.embedding(read, table), *inputs)
+            states = model.encoder.states(nn.functional.embedding(read, table), *inputs)
             last = torch.as_tensor(stops[chosen] - starts[chosen] - 1, device=device)
-            found[chosen] = hidden[torch.arange(chosen.size, device=device), last].cpu().numpy()
+            own = states[torch.arange(chosen.size, device=device), last]
+            about = torch.as_tensor(topics[chosen], device=device)
+            asked = model.encoder.asked(own[:, None].expand(-1, about.shape[1], -1), about)
+            found[chosen] = asked.cpu().numpy()
     model.train(was_training)
     return found

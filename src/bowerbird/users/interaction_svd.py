@@ -21,10 +21,12 @@ class ItemBasis:
     Args:
         basis: ``V``: right singular vectors of ``D_u^-1/2 X D_i^-1/2``, one row an item.
         damping: ``D_i^-1/2``; 0 for items never met.
+        strengths: singular value of each direction, 1 at most; 0 for directions that are not there.
     """
 
     basis: Float32[np.ndarray, "item dim"]
     damping: Float32[np.ndarray, "item"]
+    strengths: Float32[np.ndarray, "dim"]
 
     @staticmethod
     def fitted(past: Behaviour, dim: int, seed: int) -> ItemBasis:
@@ -51,17 +53,19 @@ class ItemBasis:
         )
         rank = min(dim, min(shape) - 1)
         basis = np.zeros((past.items_total, dim), dtype=np.float32)
-        if rank >= 1:
+        strengths = np.zeros(dim, dtype=np.float32)
+        if rank >= 1 and table.nnz:
             start = generator(seed, "item basis").standard_normal(min(shape)).astype(np.float32)
             _, values, right = svds(sparse.csr_matrix(damped), k=rank, v0=start)
             order = np.argsort(-values)
             basis[:, :rank] = right[order].T
-        return ItemBasis(basis, damping)
+            strengths[:rank] = values[order]
+        return ItemBasis(basis, damping, strengths)
 
     @staticmethod
     def none() -> ItemBasis:
         """A basis of nothing."""
-        return ItemBasis(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+        return ItemBasis(np.zeros((0, 0), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
 
     def projected(
         self, past: Behaviour, as_of: int, half_life_days: float

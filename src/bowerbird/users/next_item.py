@@ -20,8 +20,9 @@ from scipy.special import expit
 from bowerbird.errors import StorageError
 from bowerbird.records.history import History
 from bowerbird.records.signal import Space, Vectors
+from bowerbird.users.item_topics import engaged_topics
 
-__all__ = ["GAP_BUCKETS", "NextItemReader", "ReaderShape", "first_meetings", "gap_buckets"]
+__all__ = ["GAP_BUCKETS", "NextItemReader", "ReaderShape", "TopicQuestions", "first_meetings", "gap_buckets"]
 
 _WEIGHTS, _SHAPE = "encoder.safetensors", "encoder.json"
 _EPSILON = np.float32(1e-5)
@@ -81,6 +82,18 @@ def first_meetings(
 
 
 @dataclass(frozen=True, eq=False)
+class TopicQuestions:
+    """What a person asks with about each of their topics."""
+
+    vectors: Vectors
+    """One row a topic, the weightiest first; none where nothing is known of the person."""
+    shares: Float32[np.ndarray, "topic"]
+    """How much of the person's newest actions each topic has; together 1."""
+    newest: Int32[np.ndarray, "topic"]
+    """The newest item of each topic that the person met."""
+
+
+@dataclass(frozen=True, eq=False)
 class NextItemReader:
     """A trained encoder of gated blocks, as arrays.
 
@@ -88,11 +101,13 @@ class NextItemReader:
         shape: heads and length.
         weights: the encoder's parameters by the names torch gives them.
         items: vectors of the catalogue, to read with and to be compared with, in a dot space of their own.
+        topics: topic of each item that the encoder can be asked about, from 1 on, 0 for none; zeros where it cannot.
     """
 
     shape: ReaderShape
     weights: Mapping[str, Float32[np.ndarray, "..."]]
     items: Vectors
+    topics: Int32[np.ndarray, "item"]
 
     @property
     def space(self) -> Space:
@@ -108,16 +123,54 @@ class NextItemReader:
 
         Cost: O(length * dim * (dim + length)); about a CPU-millisecond for 50 actions.
         """
+        state, _ = self._state(history, as_of)
+        if state is None:
+            nothing = np.zeros((1, self.space.dim), dtype=np.float32)
+            return Vectors(self.space, nothing, np.zeros(1, dtype=bool))
+        return Vectors(self.space, self._asked(state, np.zeros(1, np.int32)), np.ones(1, dtype=bool))
+
+    def topic_questions(self, history: History, as_of: int, most: int) -> TopicQuestions:
+        """What a person's newest actions ask with about each topic they engaged with; the history is read once.
+
+        Args:
+            history: the person's actions, all before ``as_of``.
+            as_of: microseconds UTC.
+            most: topics.
+
+        Cost: that of :meth:`question`, and a few operations on vectors a topic.
+        """
+        state, rows = self._state(history, as_of)
+        own = self.topics[rows]
+        topics, shares = engaged_topics(own, most)
+        if state is None or not topics.size:
+            nothing = Vectors(self.space, np.zeros((0, self.space.dim), np.float32), np.zeros(0, dtype=bool))
+            return TopicQuestions(nothing, np.zeros(0, np.float32), np.zeros(0, np.int32))
+        newest = np.array([rows[np.flatnonzero(own == topic)[-1]] for topic in topics], dtype=np.int32)
+        vectors = Vectors(self.space, self._asked(state, topics), np.ones(topics.size, dtype=bool))
+        return TopicQuestions(vectors, shares, newest)
+
+    def _state(
+        self, history: History, as_of: int
+    ) -> tuple[Float32[np.ndarray, "dim"] | None, Int32[np.ndarray, "step"]]:
+        """What the blocks made of the newest actions, and the items that were read; None where none is known."""
         first = first_meetings(np.zeros(len(history), dtype=np.int32), history.rows)
         rows, at = history.rows[first], history.at[first]
         gap = np.diff(at, prepend=at[:1])  # before the cut: the first action read has one too
         rows, gap = rows[-self.shape.length :], gap[-self.shape.length :]
         known = self.items.present[rows]
         if not known.any():
-            nothing = np.zeros((1, self.space.dim), dtype=np.float32)
-            return Vectors(self.space, nothing, np.zeros(1, dtype=bool))
-        hidden = self._read(rows[known], gap[known], as_of - int(at[-1]))
-        return Vectors(self.space, hidden[None], np.ones(1, dtype=bool))
+            return None, rows[:0]
+        return self._read(rows[known], gap[known], as_of - int(at[-1])), rows[known]
+
+    def _asked(
+        self, state: Float32[np.ndarray, "dim"], topics: Int32[np.ndarray, "topic"]
+    ) -> Float32[np.ndarray, "topic dim"]:
+        """:meth:`bowerbird.nn.sequence_encoder.SequenceEncoder.asked` as it is when nothing is learnt."""
+        w = self.weights
+        states = np.broadcast_to(state, (topics.size, state.size))
+        if "encoder.topic_scale" in w:
+            states = states * (1.0 + w["encoder.topic_scale"][topics]) + w["encoder.topic_shift"][topics]
+        return _normed(states, w["encoder.norm.weight"], w["encoder.norm.bias"]).astype(np.float32)
 
     def _read(self, rows: np.ndarray, gap_us: np.ndarray, wait_us: int) -> Float32[np.ndarray, "dim"]:
         w, dim = self.weights, self.space.dim
@@ -131,7 +184,7 @@ class NextItemReader:
         if "encoder.waits" in w:
             wait = np.array([wait_us], dtype=np.int64)
             last = last + w["encoder.waits"][gap_buckets(wait, len(w["encoder.waits"]))[0]]
-        return _normed(last, w["encoder.norm.weight"], w["encoder.norm.bias"]).astype(np.float32)
+        return last
 
     def _block(self, x: Float32[np.ndarray, "step dim"], name: str) -> Float32[np.ndarray, "step dim"]:
         """One :class:`bowerbird.nn.causal_blocks.GatedBlock` as it is when nothing is learnt."""
@@ -171,7 +224,7 @@ class NextItemReader:
         """
         try:
             arrays = {name: np.ascontiguousarray(one) for name, one in self.weights.items()}
-            arrays |= {"items": self.items.matrix, "present": self.items.present}
+            arrays |= {"items": self.items.matrix, "present": self.items.present, "topics": self.topics}
             save_file(arrays, directory / _WEIGHTS)
             stated = {**asdict(self.shape), "space": self.space.key}
             (directory / _SHAPE).write_text(json.dumps(stated), encoding="utf-8")
@@ -190,7 +243,8 @@ class NextItemReader:
             stated = json.loads((directory / _SHAPE).read_text(encoding="utf-8"))
             space = Space.from_key(stated["space"])
             items = Vectors(space, arrays.pop("items"), arrays.pop("present"))
-            return NextItemReader(ReaderShape(stated["heads"], stated["length"]), arrays, items)
+            topics = arrays.pop("topics")
+            return NextItemReader(ReaderShape(stated["heads"], stated["length"]), arrays, items, topics)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise StorageError(
                 f"{directory}: the next-item encoder is missing or damaged ({error}); run `bowerbird build next_item`"

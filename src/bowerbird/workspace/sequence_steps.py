@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Int32
 
 from bowerbird.errors import NotReadyError
 from bowerbird.recommenders.guidance import Guidance
@@ -15,6 +16,7 @@ from bowerbird.recommenders.sequence_model import (
     fit_sequence,
     too_small,
 )
+from bowerbird.recommenders.several import topics_of
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.next_item import INDEX
@@ -27,8 +29,8 @@ from bowerbird.workspace.workbench import Workbench
 
 __all__ = ["make_next_item", "sequence_steps", "training_sequences"]
 
-SOURCE = "next_item"
-"""The source that reads the model; where no surface names it, nothing is trained."""
+SOURCE, BY_TOPIC = "next_item", "next_interests"
+"""The sources that read the model; where no surface names one, nothing is trained. The second asks it about topics."""
 RANKED_ANYWAY = 5_000
 """With fewer items and impressions to train a ranker on, one more source was measured to change nothing (see the log)."""
 
@@ -36,17 +38,23 @@ RANKED_ANYWAY = 5_000
 def sequence_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The step that trains on sequences."""
     stated = f"{settings.sequence.fingerprint()} {settings.seed} {SequenceSettings().fingerprint()}"
+    stated += " by topic" if _named(settings, BY_TOPIC) else ""
     reads = ("catalogue", "events", "item_vector")
-    return [Step("next_item", reads, 1, stated, make_next_item, lacks_sequences)]
+    return [Step("next_item", reads, 2, stated, make_next_item, lacks_sequences)]
 
 
 def lacks_sequences(bench: Workbench) -> str | None:
     """Why no encoder can be trained here; None when one can."""
-    if not any(SOURCE in surface.sources for surface in bench.settings.surfaces.values()):
-        return f"no surface has the source {SOURCE!r}"
+    if not _named(bench.settings, SOURCE, BY_TOPIC):
+        return f"no surface has the source {SOURCE!r} or {BY_TOPIC!r}"
     if len(bench.items) < RANKED_ANYWAY and lacks_impressions(bench) is None:
         return f"with {len(bench.items):,} items the other sources bring nearly all a ranker could choose"
     return torch_missing() or lacks_events(bench)
+
+
+def _named(settings: WorkspaceSettings, *sources: str) -> bool:
+    """Whether some surface has one of the sources."""
+    return any(name in surface.sources for surface in settings.surfaces.values() for name in sources)
 
 
 def training_sequences(bench: Workbench) -> Interactions:
@@ -76,9 +84,11 @@ def make_next_item(bench: Workbench, version: str) -> SignalCard:
     if why is not None:
         raise NotReadyError(why)
     settings, seed = SequenceSettings(), bench.settings.seed
-    recipe = Recipe(settings, gated_blocks, times=True, content=train.content)
+    topics = topics_of(train, seed) if _named(bench.settings, BY_TOPIC) else None
+    recipe = Recipe(settings, gated_blocks, times=True, content=train.content, topics=topics)
     fitted = fit_sequence(train, seed, Guidance(effort="quick", progress=bench.progress), recipe, "next item")
-    reader = exported(fitted, train, settings.heads, Space("next_item", version, settings.dim, "dot"))
+    space = Space("next_item", version, settings.dim, "dot")
+    reader = exported(fitted, train, settings.heads, space, topics)
     found = fitted.chosen["validation_ndcg@10"]
     card = bench.card(
         "next_item",
@@ -96,8 +106,14 @@ def make_next_item(bench: Workbench, version: str) -> SignalCard:
     return card
 
 
-def exported(fitted: FittedSequence, train: Interactions, heads: int, space: Space) -> NextItemReader:
-    """A trained encoder as plain arrays.
+def exported(
+    fitted: FittedSequence,
+    train: Interactions,
+    heads: int,
+    space: Space,
+    topics: Int32[np.ndarray, "item"] | None = None,
+) -> NextItemReader:
+    """A trained encoder as plain arrays; with the topics it was trained to be asked about, if any.
 
     An item nobody met has learnt nothing but that it is not what came next; it goes by its content alone, and without
     content it is absent.
@@ -110,4 +126,7 @@ def exported(fitted: FittedSequence, train: Interactions, heads: int, space: Spa
     described = np.zeros_like(met) if train.content is None else train.content.any(axis=1)
     present = met | described
     matrix[~present] = 0.0
-    return NextItemReader(ReaderShape(heads, fitted.length), weights, Vectors(space, matrix, present))
+    if topics is None:
+        topics = np.zeros(train.items_total, dtype=np.int32)
+    vectors = Vectors(space, matrix, present)
+    return NextItemReader(ReaderShape(heads, fitted.length), weights, vectors, topics)

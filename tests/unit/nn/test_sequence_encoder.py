@@ -62,3 +62,18 @@ def test_an_item_without_a_learnt_part_is_its_content() -> None:
         found = items()
     assert torch.allclose(found[4], items.project(content * 8**0.5)[4])
     assert np.allclose(items.rows(torch.tensor([2, 4])).detach(), found[[2, 4]])
+
+
+def test_a_topic_moves_the_question_and_none_is_a_topic_too() -> None:
+    torch.manual_seed(0)
+    encoder = SequenceEncoder(16, [], 0.0, MaskStream(), topics=3).eval()
+    for one in (encoder.topic_scale, encoder.topic_shift):
+        torch.nn.init.normal_(one)
+    vectors, topics = torch.randn(2, 5, 16), torch.tensor([[1] * 5, [3] * 5])
+    with torch.no_grad():
+        plain, asked = encoder(vectors), encoder(vectors, topics=topics)
+        assert torch.equal(plain, encoder(vectors, topics=torch.zeros(2, 5, dtype=torch.long)))
+        assert torch.equal(asked, encoder.asked(encoder.states(vectors), topics))
+        expected = vectors[1, 2] * 4.0 * (1 + encoder.topic_scale[3]) + encoder.topic_shift[3]
+        assert torch.allclose(asked[1, 2], encoder.norm(expected), atol=1e-5)
+    assert not torch.allclose(plain, asked)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from bowerbird.errors import InputError, MissingDependencyError
-from bowerbird.recommenders import ours, sasrec, sequence_model
+from bowerbird.recommenders import ours, sasrec, sequence_model, several
 from bowerbird.recommenders.guidance import Guidance, HeldOut, held_out
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_content import content_vectors
@@ -58,7 +58,7 @@ class FixedScores:
         return found
 
 
-@pytest.mark.parametrize("model", [ours.plugin(), sasrec.sampled(), sasrec.full()])
+@pytest.mark.parametrize("model", [ours.plugin(), sasrec.sampled(), sasrec.full(), several.plugin()])
 def test_odd_histories_are_answered_and_the_same_alone_as_together(model, one_epoch) -> None:
     fitted = model.fit(_walks(250), seed=0)
     odd = [[], [3], [5] * 4, list(range(20)), (np.arange(20_000) % ITEMS).tolist()]
@@ -222,3 +222,27 @@ def test_training_without_torch_says_what_to_install(monkeypatch) -> None:
         match=r"sasrec: training: the package torch is not installed.*bowerbird\[train\]",
     ):
         sasrec.sampled().fit(_walks(20), seed=0)
+
+
+def test_a_person_has_a_vector_for_each_topic_and_each_gets_its_places(one_epoch) -> None:
+    fitted = several.plugin().fit(_walks(250), seed=0)
+    asked, shares = fitted.questions(_histories([1, 2, 3], [], list(range(20))))
+    assert (asked[:, 0] == 0).all()
+    assert np.allclose(shares.sum(axis=1), 1.0)
+    assert asked[1].tolist() == [0] * (1 + several.TOPICS)  # nobody is asked about nothing in particular
+    assert shares[0, 0] == pytest.approx(several.PLAIN_SHARE)
+    places = fitted.scores(_histories([1, 2, 3]))[0]
+    vectors = (
+        fitted.encoder.topic_queries(_histories([1, 2, 3]), asked[:1])[0] @ fitted.encoder.item_vectors().T
+    )
+    vectors[:, [1, 2, 3]] = -np.inf  # what was met takes no places
+    for question in np.flatnonzero(shares[0]):
+        first = int(vectors[question].argmax())
+        assert places[first] >= -1.0 / shares[0, question] - 1e-4
+    assert fitted.scores(_histories([]))[0].max() == fitted.scores(_histories([]))[0].min()
+
+
+def test_without_topics_it_is_one_encoder_with_one_vector(one_epoch) -> None:
+    fitted = several.one().fit(_walks(250), seed=0)
+    assert fitted.queries(_histories([1, 2])).shape == (1, 64)
+    assert not any("topic" in name for name, _ in fitted.model.named_parameters())

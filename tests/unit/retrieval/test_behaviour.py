@@ -12,7 +12,10 @@ from bowerbird.errors import SpaceMismatchError
 from bowerbird.records.request import Context, Request
 from bowerbird.records.signal import Space, Vectors
 from bowerbird.retrieval import behaviour
+from bowerbird.retrieval.index import ExactIndex
 from bowerbird.retrieval.nearest import Silent
+from bowerbird.retrieval.next_item import NextItemHoldings
+from bowerbird.users.next_item import NextItemReader, ReaderShape, TopicQuestions
 
 ALL = np.ones(6, dtype=bool)
 
@@ -106,3 +109,17 @@ def test_a_person_of_another_space_is_refused(small):
     person = Vectors.full(Space("item", "2", 2), np.array([[1.0, 0.0]], np.float32))
     with pytest.raises(SpaceMismatchError, match="fresh: vectors of space 'item/2"):
         behaviour.fresh(small).find(asked(small, user_vectors=person), 5, ALL)
+
+
+def test_each_topic_gets_places_by_its_share_and_names_its_newest_step(small, monkeypatch):
+    space = Space("next_item", "1", 2, "dot")
+    asking = Vectors.full(space, np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
+    questions = TopicQuestions(asking, np.array([0.7, 0.3], np.float32), np.array([4, 5], np.int32))
+    monkeypatch.setattr(NextItemReader, "topic_questions", lambda *_: questions)
+    items = Vectors.full(space, np.array([[9, 0], [8, 0], [7, 0], [0, 3], [0, 2], [0, 1]], np.float32))
+    reader = NextItemReader(ReaderShape(1, 5), {}, items, np.zeros(6, np.int32))
+    held = replace(small, next_item=NextItemHoldings(reader, ExactIndex(items)))
+    found = behaviour.next_interests(held).find(asked(small), 4, ALL)
+    assert found.rows.tolist() == [0, 1, 3, 2]  # .7, .35, .3 of the other topic, .23
+    assert found.evidence.tolist() == [4, 4, 5, 4]
+    assert isinstance(behaviour.next_interests(replace(small, next_item=None)), Silent)

@@ -37,12 +37,14 @@ def pair():
         content=content,
     )
     settings = SequenceSettings(dim=16)
-    model = _network(train, Recipe(settings, gated_blocks, times=True, content=content), 0.2, LENGTH, 1)
+    topics = (np.arange(ITEMS) % 4).astype(np.int32)
+    recipe = Recipe(settings, gated_blocks, times=True, content=content, topics=topics)
+    model = _network(train, recipe, 0.2, LENGTH, 1)
     with torch.no_grad():
         for one in model.parameters():
             one.add_(torch.randn_like(one) * 0.2)
     fitted = FittedSequence(model.eval(), LENGTH)
-    return fitted, exported(fitted, train, settings.heads, Space("next_item", "1", 16, "dot"))
+    return fitted, exported(fitted, train, settings.heads, Space("next_item", "1", 16, "dot"), topics)
 
 
 def history(random, length: int) -> History:
@@ -63,6 +65,23 @@ def test_a_question_is_the_networks_own(pair, length):
     np.testing.assert_allclose(
         reader.question(one, as_of).matrix, fitted.queries(asked), rtol=2e-4, atol=2e-4
     )
+
+
+def test_each_topic_of_a_person_has_a_question_of_its_own_and_its_newest_item(pair):
+    from bowerbird.recommenders.recommender import Histories
+
+    fitted, reader = pair
+    one = History(
+        np.array([1, 2, 5, 4, 9, 8], np.int32), np.arange(6) * HOUR, np.zeros(6, np.int8)
+    )  # topics 1, 2, 1, none, 1, none
+    asked = reader.topic_questions(one, 9 * HOUR, most=5)
+    assert asked.newest.tolist() == [9, 2]
+    assert asked.shares[0] > asked.shares[1]
+    histories = Histories(np.zeros(6, np.int32), one.rows, 1, ITEMS, one.at, np.array([9 * HOUR]))
+    expected = fitted.topic_queries(histories, np.array([[1, 2]]))[0]
+    np.testing.assert_allclose(asked.vectors.matrix, expected, rtol=2e-4, atol=2e-4)
+    assert len(reader.topic_questions(one, 9 * HOUR, most=1).vectors) == 1
+    assert not len(reader.topic_questions(History.empty(), 9 * HOUR, most=5).vectors)
 
 
 def test_the_longer_one_waited_the_other_the_question(pair):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Int32
@@ -10,6 +11,7 @@ from jaxtyping import Int32
 from bowerbird.arrays import group_offsets
 from bowerbird.errors import InputError, did_you_mean
 from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row, fitted_rows
+from bowerbird.evaluation.bench.kinds import Kinds
 from bowerbird.evaluation.bench.ranking import Cases, target_ranks
 from bowerbird.evaluation.bench.report import (
     BenchData,
@@ -30,7 +32,8 @@ PROTOCOLS = {
 }
 """Name to meaning, for ``--protocol``."""
 
-LIST_LENGTH = 10
+LIST_LENGTH = 50
+"""Of lists that candidates are taken from; what a person sees are the first ten."""
 CORE = 5
 """Under the time protocol users and items need this many events in train, as the protocol's source asks."""
 
@@ -44,10 +47,21 @@ class NextItemCases:
     popularity_from: Interactions
     """Train, whose counts say what popular means."""
 
+    @cached_property
+    def kinds(self) -> Kinds:
+        """Kinds of items, to count how many of them a list holds."""
+        return Kinds.of(self.popularity_from)
+
     def measured(self, fitted: FittedRecommender) -> Measurement:
         """Every metric of the task for one model."""
         ranks, lists = target_ranks(fitted, self.cases, self.target, LIST_LENGTH)
         popularity = self.popularity_from.popularity()
+        first = lists[:, :10]
+        told = [
+            (self.kinds.variety(lists[part]), *self.kinds.own(lists[part], histories))
+            for part, histories in self.cases.batches()
+        ]
+        variety, found, total = (np.concatenate(one) for one in zip(*told, strict=True))
         return Measurement(
             {
                 "hr@10": target_rank.hit_rate(ranks, 10),
@@ -55,10 +69,13 @@ class NextItemCases:
                 "mrr@10": target_rank.reciprocal_rank(ranks, 10),
                 "recall@20": target_rank.hit_rate(ranks, 20),
                 "ndcg@20": target_rank.ndcg(ranks, 20),
+                "recall@50": target_rank.hit_rate(ranks, 50),
+                "kinds@50": variety,
             },
             {
-                "coverage@10": catalogue.coverage(catalogue.exposure_counts(lists, popularity.size)),
-                "tail@10": catalogue.tail_share(lists, popularity),
+                "own kinds@50": float(found.sum() / max(total.sum(), 1.0)),
+                "coverage@10": catalogue.coverage(catalogue.exposure_counts(first, popularity.size)),
+                "tail@10": catalogue.tail_share(first, popularity),
             },
         )
 
@@ -192,6 +209,7 @@ def joined(earlier: Interactions, later: Interactions) -> Interactions:
 def _stated(plan: BenchPlan, seen_out: bool) -> list[str]:
     return [
         "full ranking, ties pessimistic",
+        "kinds@50: groups of items in the first 50, as if equally frequent; own kinds: share of the history's groups among them",
         "seen items out" if seen_out else "seen items kept, since users repeat items",
         "fitted on train only" + (", rows marked refit on train and validation" if plan.refit else ""),
         "settings chosen on validation" if plan.tune else "default settings",

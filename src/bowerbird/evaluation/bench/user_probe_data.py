@@ -17,7 +17,7 @@ from bowerbird.errors import InputError
 from bowerbird.records.event import POSITIVE_ACTIONS
 from bowerbird.users.behaviour import Behaviour
 
-__all__ = ["ProbeData", "read_probe_data"]
+__all__ = ["ProbeData", "coded", "event_times", "read_probe_data"]
 
 _UNITS_US = {"at": None, "at_us": 1, "at_ms": 1000, "at_s": 1_000_000, "timestamp": 1_000_000}
 _LAST_WORD = re.compile(r"([^\W\d_]{3,})\W*$")
@@ -58,7 +58,7 @@ def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str 
             raise InputError(
                 f"{where}: no column {name!r}; found {', '.join(events.column_names)}; expected user_id, item_id, at"
             )
-    at = _times(events, where)
+    at = event_times(events, where)
     kept = columns.mask(columns.texts(events["user_id"]).is_valid()) & columns.mask(
         columns.texts(events["item_id"]).is_valid()
     )
@@ -75,8 +75,8 @@ def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str 
             f"{where}: no row of {events.num_rows} has a person, an item and a time; check those columns"
         )
     table, at = events.filter(pa.array(kept)), at.filter(pa.array(kept))
-    users, user_ids = _coded(table["user_id"])
-    rows, item_ids = _coded(table["item_id"])
+    users, user_ids = coded(table["user_id"])
+    rows, item_ids = coded(table["item_id"])
     kinds, about_kinds = _categories(table, items, rows, item_ids)
     money, about_money = _amounts(table, items, rows, item_ids)
     notes += [about_kinds, about_money]
@@ -86,7 +86,12 @@ def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str 
     return ProbeData(behaviour, _hash(behaviour), tuple(notes))
 
 
-def _times(events: pa.Table, where: str) -> pa.Array:
+def event_times(events: pa.Table, where: str) -> pa.Array:
+    """Microseconds UTC of each row, null where it has none.
+
+    Raises:
+        InputError: there is no column of times, or a value is none.
+    """
     for name, unit_us in _UNITS_US.items():
         if name in events.column_names:
             values, bad = columns.times(events[name], unit_us)
@@ -98,7 +103,7 @@ def _times(events: pa.Table, where: str) -> pa.Array:
                 )
             return values
     raise InputError(
-        f"{where}: no times; found {', '.join(events.column_names)}; user-probe predicts the days after a moment, "
+        f"{where}: no times; found {', '.join(events.column_names)}; what comes after a moment is predicted, "
         "so it needs a column at (a time) or timestamp (seconds since 1970)"
     )
 
@@ -116,7 +121,8 @@ def _liked(events: pa.Table) -> Bool[np.ndarray, "row"]:
     return liked
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[Int32[np.ndarray, "row"], list[str]]:
+def coded(column: pa.ChunkedArray) -> tuple[Int32[np.ndarray, "row"], list[str]]:
+    """A code for each row, and the text of each code."""
     encoded = pc.dictionary_encode(columns.texts(column))
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), encoded.dictionary.to_pylist()
 
