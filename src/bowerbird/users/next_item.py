@@ -243,7 +243,7 @@ class NextItemReader:
             stated = json.loads((directory / _SHAPE).read_text(encoding="utf-8"))
             space = Space.from_key(stated["space"])
             items = Vectors(space, arrays.pop("items"), arrays.pop("present"))
-            topics = arrays.pop("topics")
+            topics = arrays.pop("topics", np.zeros(len(items), np.int32))  # builds before topics have none
             return NextItemReader(ReaderShape(stated["heads"], stated["length"]), arrays, items, topics)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise StorageError(

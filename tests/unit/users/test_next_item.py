@@ -120,6 +120,17 @@ def test_what_was_saved_asks_the_same(pair, tmp_path):
         NextItemReader.load(tmp_path)
 
 
+def test_an_encoder_of_before_topics_is_read_and_asks_about_none(pair, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    pair[1].save(tmp_path)
+    arrays = load_file(tmp_path / "encoder.safetensors")
+    del arrays["topics"]
+    save_file(arrays, tmp_path / "encoder.safetensors")
+    one = history(np.random.default_rng(6), 9)
+    assert not len(NextItemReader.load(tmp_path).topic_questions(one, 10**15, most=5).vectors)
+
+
 def test_time_spans_fall_into_buckets_that_double_from_a_second_on():
     second = 1_000_000
     spans = np.array([-5, 0, 1, second - 1, second, 2 * second - 1, 2 * second, 1024 * second, 10**18])
