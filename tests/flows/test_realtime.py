@@ -94,7 +94,7 @@ def test_an_address_that_is_not_understood_is_refused(own_workspace):
 def test_events_move_trending_when_the_hour_has_ended(own_workspace):
     with TestClient(make_app(own_workspace)) as client:
         release = own_workspace.answers.release
-        unloved = int(np.argmin(release.counts.trending(release.as_of)))
+        unloved = int(np.argmin(release.joined_counts.trending(release.as_of)))
         name = release.items.vocabulary.id(unloved)
         start = client.post("/v1/homefeed", json={"n": 1}).json()["as_of_us"]
         saves = [event("save", name, user=f"new{n}", at=start + n) for n in range(200)]

@@ -219,6 +219,32 @@ def graph(
 
 
 @app.command(
+    "neighbour-loss",
+    epilog="Example: bowerbird bench neighbour-loss --events orders.parquet --items items.parquet --seeds 3",
+)
+def neighbour_loss(
+    events: Annotated[Path, typer.Option(help="user_id, item_id [, at or pos] [, split].")],
+    items: Annotated[Path, typer.Option(help="Items with item_id and their words: title, category, ...")],
+    seeds: Seeds = 3,
+    json: Json = None,
+) -> None:
+    """Items nobody has met, by content alone and by towers trained without and with what is kept together."""
+    from dataclasses import replace
+
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.evaluation.bench.fitting import BenchPlan
+    from bowerbird.evaluation.bench.neighbour_loss import run_neighbour_loss
+    from bowerbird.recommenders.interactions import Interactions
+    from bowerbird.recommenders.item_content import content_vectors, item_words
+
+    met, table = Interactions.from_table(read_table(events), events.name), read_table(items)
+    content = content_vectors(table, met.item_ids, items.name, BarProgress())
+    plan = BenchPlan(("neighbour-loss",), seeds, progress=BarProgress())
+    show(run_neighbour_loss(replace(met, content=content), item_words(table, met.item_ids), plan), json)
+
+
+@app.command(
     "near-duplicates",
     epilog="Example: bowerbird bench near-duplicates --images photos/ --limit 2000 --copies 300",
 )

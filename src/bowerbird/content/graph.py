@@ -15,13 +15,15 @@ from jaxtyping import Float32, Int, Int32, Int64
 from pydantic import Field
 from scipy import sparse
 
-from bowerbird.arrays import group_offsets
+from bowerbird.arrays import group_offsets, top_k_rows
 from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.randomness import generator
 
-__all__ = ["WalkNeighbours", "WalkSettings", "propagated", "walk_neighbours"]
+__all__ = ["WalkNeighbours", "WalkSettings", "propagated", "resembled", "walk_neighbours"]
 
+BLOCK_ROWS = 1024
+"""Items compared with all known ones at a time."""
 BLOCK_STEPS = 4_000_000
 """Walk positions counted at once: about 100 MB."""
 
@@ -127,6 +129,40 @@ def propagated(
     lines = np.broadcast_to(np.arange(near.shape[0])[:, None], near.shape)[held]
     alike = sparse.coo_array((similarity[held], (lines, near[held])), shape=(near.shape[0], items)).tocsr()
     return WalkNeighbours(*_nearest(sparse.csr_array(alike + alike @ neighbours.matrix()), n))
+
+
+def resembled(
+    content: Float32[np.ndarray, "item dim"],
+    asked: Int[np.ndarray, " new"],
+    known: Int[np.ndarray, " known"],
+    near: int,
+) -> tuple[Int64[np.ndarray, "new place"], Float32[np.ndarray, "new place"]]:
+    """The known items some items resemble most, never themselves, and how much: the fourth power of the cosine.
+
+    Args:
+        content: unit vectors of all items.
+        asked: rows of the items asked about.
+        known: rows that may be resembled.
+        near: how many; fewer come back where fewer are known.
+
+    Returns:
+        Rows and weights; an item that is known itself has one place less, with weight 0.
+
+    Cost: a product of all asked with all known items.
+    """
+    count = min(near, known.size)
+    rows = np.empty((asked.size, count), dtype=np.int64)
+    weights = np.empty((asked.size, count), dtype=np.float32)
+    for first in range(0, asked.size if count else 0, BLOCK_ROWS):
+        part = slice(first, min(first + BLOCK_ROWS, asked.size))
+        alike = content[asked[part]] @ content[known].T
+        alike[asked[part][:, None] == known[None, :]] = 0.0
+        best = top_k_rows(alike, count)
+        rows[part] = known[best]
+        weights[part] = (
+            np.maximum(np.take_along_axis(alike, best, axis=1), 0.0) ** 4
+        )  # the nearest count most
+    return rows, weights
 
 
 @dataclass(frozen=True)

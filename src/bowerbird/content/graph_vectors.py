@@ -14,13 +14,11 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
-from bowerbird.arrays import normalise, top_k_rows
+from bowerbird.arrays import normalise
 from bowerbird.config import Settings
-from bowerbird.content.graph import WalkNeighbours, propagated
+from bowerbird.content.graph import WalkNeighbours, propagated, resembled
 
 __all__ = ["GraphVectorSettings", "GraphVectors", "complete_neighbours", "fitted_graph_vectors"]
-
-BLOCK_ROWS = 1024
 
 
 class GraphVectorSettings(Settings):
@@ -67,14 +65,9 @@ def complete_neighbours(
     sources = np.flatnonzero(known & content.any(axis=1))
     fresh = np.flatnonzero(~known & content.any(axis=1))
     rows, weights = neighbours.rows.copy(), neighbours.weights.copy()
-    count = min(near, sources.size)
-    for first in range(0, fresh.size if count else 0, BLOCK_ROWS):
-        part = fresh[first : first + BLOCK_ROWS]
-        alike = content[part] @ content[sources].T
-        best = top_k_rows(alike, count)
-        similarity = np.maximum(np.take_along_axis(alike, best, axis=1), 0.0) ** 4  # the nearest count most
-        borrowed = propagated(sources[best], similarity, neighbours, rows.shape[1])
-        rows[part], weights[part] = borrowed.rows, borrowed.weights
+    if fresh.size and sources.size:
+        borrowed = propagated(*resembled(content, fresh, sources, near), neighbours, rows.shape[1])
+        rows[fresh], weights[fresh] = borrowed.rows, borrowed.weights
     return WalkNeighbours(rows, weights)
 
 

@@ -35,7 +35,7 @@ Baseline = Callable[[Context], Float32[np.ndarray, "item"]]
 
 def popularity(release: Release) -> Baseline:
     """What gathers responses now, decayed; all-time counts where times are only an order."""
-    source = Trending(release.counts, release.logical_time)
+    source = Trending(release.joined_counts, release.logical_time)
 
     def scores(context: Context) -> Float32[np.ndarray, "item"]:
         found = source.find(context, len(release.items), np.ones(len(release.items), dtype=bool))

@@ -29,6 +29,7 @@ from bowerbird.retrieval.index import VectorIndex
 from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.joined import JoinedCounts, JoinedItems
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.signals.online_sequence import OnlineSequence
 from bowerbird.signals.sequences import Sequences
@@ -94,6 +95,11 @@ class Release:
     def with_scorer(self, scorer: Scorer) -> Release:
         """The same release, ranked by a scorer."""
         return replace(self, scorer=scorer)
+
+    @cached_property
+    def joined_counts(self) -> JoinedCounts:
+        """What was done with each item or a copy of it: what popularity and response rates are read from."""
+        return JoinedCounts(self.counts, JoinedItems(self.duplicate_of))
 
     @cached_property
     def row_of(self) -> dict[str, int]:

@@ -18,8 +18,7 @@ from bowerbird.arrays import occurrences
 from bowerbird.clock import DAY_US
 from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
-from bowerbird.signals.aggregates import EventCounts
-from bowerbird.signals.online_counts import OnlineCounts
+from bowerbird.signals.joined import JoinedCounts
 
 SURFACES = ("homefeed", "related", "search", "shopping", "growth", "ads")
 RECENT = 20
@@ -67,8 +66,8 @@ class ItemKnowledge(Protocol):
         ...
 
     @property
-    def counts(self) -> EventCounts | OnlineCounts:
-        """Events per item and window."""
+    def joined_counts(self) -> JoinedCounts:
+        """Events per window, of each item and its copies together."""
         ...
 
     @property
@@ -152,7 +151,7 @@ class FeatureMaker:
         return stats  # not read again: another thread may just have cleared the days
 
     def _computed_stats(self, midnight: int) -> Float32[np.ndarray, "item stat"]:
-        counts = self.items.counts
+        counts = self.items.joined_counts
         shown = [
             counts.totals(("impression",), midnight - days * DAY_US, midnight) for days in STAT_WINDOWS_DAYS
         ]

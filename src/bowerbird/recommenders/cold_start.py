@@ -47,6 +47,8 @@ class ColdCases:
 
     histories: Histories
     target: Int32[np.ndarray, " case"]
+    people: Int32[np.ndarray, " case"]
+    """User row of each case."""
 
     def __len__(self) -> int:
         return int(self.target.size)
@@ -120,7 +122,7 @@ def cold_cases(
     offset = np.arange(local.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     history = items[in_history][np.repeat(before[starts[places]], lengths) + offset]
     histories = Histories(local, history, int(places.size), events.items_total)
-    return ColdCases(histories, items[places])
+    return ColdCases(histories, items[places], users[places])
 
 
 def fitted_cold_start(
@@ -172,7 +174,7 @@ def _sampled(cases: ColdCases, seed: int) -> ColdCases:
     histories = replace(
         cases.histories, users=rows, items=cases.histories.items[held], users_total=int(chosen.sum())
     )
-    return ColdCases(histories, cases.target[chosen])
+    return ColdCases(histories, cases.target[chosen], cases.people[chosen])
 
 
 def _best_form(

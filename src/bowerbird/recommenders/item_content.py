@@ -18,7 +18,7 @@ from jaxtyping import Float32, Shaped
 from bowerbird.errors import InputError, MissingDependencyError
 from bowerbird.telemetry import SILENT, Progress
 
-__all__ = ["content_vectors"]
+__all__ = ["content_vectors", "item_words"]
 
 WIDTH = 128
 LEAST_ITEMS, MOST_LABELS = 3, 1000
@@ -66,6 +66,24 @@ def content_vectors(
     if not parts:
         return np.zeros((rows.size, 1), dtype=np.float32)
     return _reduced(np.concatenate(parts, axis=1))
+
+
+def item_words(items: pa.Table, item_ids: Shaped[np.ndarray, " item"]) -> list[str]:
+    """The words of each item, labels among them; empty where the table has no row or no words for it.
+
+    Args:
+        items: ``item_id`` and any columns; of repeated ids the first row counts.
+        item_ids: the catalogue, text.
+    """
+    place: dict[str, int] = {}
+    for row, name in enumerate(items["item_id"].to_pylist()):
+        place.setdefault(str(name), row)
+    texts, labels = _words(items)
+    rows = [place.get(name, -1) for name in item_ids.tolist()]
+    return [
+        " ".join([*texts[row], *(label.partition(":")[2] for label in labels[row])]) if row >= 0 else ""
+        for row in rows
+    ]
 
 
 def _words(items: pa.Table) -> tuple[list[list[str]], list[list[str]]]:

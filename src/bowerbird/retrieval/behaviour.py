@@ -13,8 +13,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.nearest import MAX_INTERESTS, Silent, merged
 from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.source import Holdings, Source, best_allowed
-from bowerbird.signals.aggregates import EventCounts
-from bowerbird.signals.online_counts import OnlineCounts
+from bowerbird.signals.joined import JoinedCounts
 
 RECENT_STEPS = 20
 """Steps of a history the co-occurrence source reads; older ones weigh below a thousandth."""
@@ -129,7 +128,7 @@ class Trending:
 
     name = "trending"
 
-    def __init__(self, counts: EventCounts | OnlineCounts, logical_time: bool) -> None:
+    def __init__(self, counts: JoinedCounts, logical_time: bool) -> None:
         self._counts = counts
         self._logical_time = logical_time
         self._cached: tuple[int, Float32[np.ndarray, "item"]] | None = None
@@ -209,7 +208,7 @@ def next_interests(holdings: Holdings) -> Source:
 
 def trending(holdings: Holdings) -> Source:
     """Plugin ``trending``."""
-    return Trending(holdings.counts, holdings.logical_time)
+    return Trending(holdings.joined_counts, holdings.logical_time)
 
 
 def fresh(holdings: Holdings) -> Source:

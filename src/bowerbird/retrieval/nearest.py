@@ -169,6 +169,13 @@ def look_alike(holdings: Holdings) -> Source:
     return NearestToItem("look_alike", holdings.indexes["image"], holdings.vectors["image"])
 
 
+def kept_together(holdings: Holdings) -> Source:
+    """Plugin ``kept_together``: near the anchor by content and by who keeps what."""
+    if "graph" not in holdings.indexes:
+        return Silent("kept_together")
+    return NearestToItem("kept_together", holdings.indexes["graph"], holdings.vectors["graph"])
+
+
 def by_text(holdings: Holdings) -> Source:
     """Plugin ``by_text``: near the request's words."""
     return (

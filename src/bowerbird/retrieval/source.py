@@ -20,8 +20,7 @@ from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
 from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
-from bowerbird.signals.aggregates import EventCounts
-from bowerbird.signals.online_counts import OnlineCounts
+from bowerbird.signals.joined import JoinedCounts
 
 
 @runtime_checkable
@@ -68,8 +67,8 @@ class Holdings(Protocol):
         ...
 
     @property
-    def counts(self) -> EventCounts | OnlineCounts:
-        """Exact counts of events per item and window."""
+    def joined_counts(self) -> JoinedCounts:
+        """Exact counts of events per window, of each item and its copies together."""
         ...
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from bowerbird.clock import HOUR_US
 from bowerbird.errors import InputError, did_you_mean
@@ -132,24 +132,42 @@ class EventCounts:
 
         Cost: O(events).
         """
+        return trending_scores(*self.decayed(as_of, half_life_hours))
+
+    def decayed(
+        self, as_of: int, half_life_hours: int | float
+    ) -> tuple[Float64[np.ndarray, "entity"], Float64[np.ndarray, "entity"]]:
+        """Positive events and impressions of every row, each weighing half as much per half-life of age.
+
+        Raises:
+            InputError: the half-life is not above 0.
+        """
         if not half_life_hours > 0:
             raise InputError(f"trending: half_life_hours = {half_life_hours}; expected more than 0")
         positives = np.zeros(self.entities, dtype=np.float64)
         for action in POSITIVE_ACTIONS:
             positives += self._decayed(action, as_of, half_life_hours)
-        shown = self._decayed("impression", as_of, half_life_hours)
-        return (positives / np.sqrt(1.0 + shown)).astype(np.float32)
+        return positives, self._decayed("impression", as_of, half_life_hours)
 
     def _decayed(self, action: str, as_of: int, half_life_hours: int | float) -> np.ndarray:
         rows, ranks = np.divmod(self._keys(action), self.instants.shape[0] + 1)
         past = ranks < np.searchsorted(self.instants, as_of, side="left")
         age_hours = (as_of - self.instants[ranks[past]]) / HOUR_US
-        return np.bincount(rows[past], np.exp2(-age_hours / half_life_hours), minlength=self.entities)
+        weights = np.exp2(-age_hours / half_life_hours)
+        # of no event at all bincount gives whole numbers
+        return np.bincount(rows[past], weights, minlength=self.entities).astype(np.float64)
 
     def _keys(self, action: str) -> np.ndarray:
         if action not in ACTION_CODE:
             raise InputError(f"counts: unknown action {action!r}; {did_you_mean(action, ACTIONS)}")
         return self.keys.get(action, _NO_KEYS)
+
+
+def trending_scores(
+    positives: Float64[np.ndarray, "entity"], shown: Float64[np.ndarray, "entity"]
+) -> Float32[np.ndarray, "entity"]:
+    """``P / sqrt(1 + I)`` of decayed positive events and impressions; see :meth:`EventCounts.trending`."""
+    return (positives / np.sqrt(1.0 + shown)).astype(np.float32)
 
 
 _NO_KEYS = np.empty(0, dtype=np.int64)

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from bowerbird.clock import HOUR_US
 from bowerbird.records.event import Events
@@ -74,3 +74,9 @@ class OnlineCounts:
     def trending(self, as_of: int, half_life_hours: int | float = 24.0) -> Float32[np.ndarray, "entity"]:
         """See :meth:`EventCounts.trending`."""
         return self._counted.trending(as_of, half_life_hours)
+
+    def decayed(
+        self, as_of: int, half_life_hours: int | float
+    ) -> tuple[Float64[np.ndarray, "entity"], Float64[np.ndarray, "entity"]]:
+        """See :meth:`EventCounts.decayed`."""
+        return self._counted.decayed(as_of, half_life_hours)

@@ -36,7 +36,7 @@ from bowerbird.workspace.workbench import Workbench
 
 REVISION = 2
 """Raised by hand when what an evaluation measures changes."""
-LEARNT = ("cooccurrence", "next_item", "ranker")
+LEARNT = ("cooccurrence", "graph_index", "next_item", "ranker")
 """What requests read that is learnt from events: made again from the past only."""
 AUDIENCES_READ = ("user_vector", "user_universal", "user_interests", "user_state", "user_audiences")
 """What ads read besides, where audiences are declared."""

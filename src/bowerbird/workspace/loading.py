@@ -38,7 +38,7 @@ from bowerbird.workspace.workbench import Workbench
 
 LEAST_COLOUR = 0.2
 """Share of the subject a colour covers where a search for it finds the item."""
-SPACES = {"item": "item_vector", "image": "image_vector", "text": "text_vector"}
+SPACES = {"item": "item_vector", "image": "image_vector", "text": "text_vector", "graph": "graph_vector"}
 """Space name to the signal that holds items' vectors of it."""
 
 
@@ -75,7 +75,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
         },
         cooccurrence=_cooccurrence(bench),
         lexical=_lexical(bench),
-        duplicate_of=_duplicates(bench),
+        duplicate_of=bench.canonical_rows(),
         interests=_interests(bench),
         taxonomy=bench.taxonomy,
         eligibility=_eligibility(bench),
@@ -168,20 +168,6 @@ def _next_item(bench: Workbench) -> NextItemHoldings | None:
 def _lexical(bench: Workbench) -> LexicalIndex | None:
     card = bench.models.card("lexical")
     return LexicalIndex.load(bench.models.directory("lexical")) if card is not None and card.rows else None
-
-
-def _duplicates(bench: Workbench) -> Int32[np.ndarray, "item"]:
-    """Row of each item's canonical item; itself where nothing is known."""
-    rows = np.arange(len(bench.items), dtype=np.int32)
-    if bench.signals.card("near_duplicates") is None:
-        return rows
-    table = bench.signals.table("near_duplicates")
-    vocabulary = bench.items.vocabulary
-    own = vocabulary.rows(table.column("item_id").to_pylist())
-    canonical = vocabulary.rows(table.column("canonical").to_pylist())
-    known = (own >= 0) & (canonical >= 0)
-    rows[own[known]] = canonical[known]
-    return rows
 
 
 def _eligibility(bench: Workbench) -> Eligibility | None:

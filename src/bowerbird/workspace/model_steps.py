@@ -14,7 +14,7 @@ from bowerbird.workspace.quality_steps import picture_texts
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
-INDEXED = ("item_vector", "image_vector", "text_vector")
+INDEXED = ("item_vector", "image_vector", "text_vector", "graph_vector")
 """Vector signals that requests search."""
 
 
@@ -26,7 +26,7 @@ def model_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     return [
         *indexes,
         Step("lexical", ("catalogue", "picture_text"), 1, "", make_lexical, lacks_text),
-        Step("ranker", read, 2, f"{seed} {settings.ranker.kind}", make_ranker, lacks_impressions),
+        Step("ranker", read, 3, f"{seed} {settings.ranker.kind}", make_ranker, lacks_impressions),
     ]
 
 

@@ -16,6 +16,7 @@ from bowerbird.records.event import ACTION_CODE
 from bowerbird.records.history import History
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.signals.joined import JoinedItems
 from bowerbird.signals.sequences import vocabulary_rows
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interest_clusters import interest_clusters
@@ -43,7 +44,14 @@ def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """Steps over events, in order."""
     sequence = settings.sequence.fingerprint()
     return [
-        Step("cooccurrence", ("catalogue", "events"), 1, sequence, make_cooccurrence, lacks_events),
+        Step(
+            "cooccurrence",
+            ("catalogue", "events", "near_duplicates"),
+            2,
+            sequence,
+            make_cooccurrence,
+            lacks_events,
+        ),
         Step(
             "user_vector", ("events", "item_vector"), 1, sequence, make_user_vectors, lacks_events_or_vectors
         ),
@@ -101,9 +109,12 @@ def torch_missing() -> str | None:
 
 
 def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:
-    """Count what follows what in everybody's sequence."""
-    track = bench.sequences.positives
-    table = SequentialCooccurrence.fit(track.owners(), track.rows, items_total=len(bench.items))
+    """Count what follows what in everybody's sequence; what followed a copy followed its original."""
+    track, joined = bench.sequences.positives, JoinedItems(bench.canonical_rows())
+    fitted = SequentialCooccurrence.fit(
+        track.owners(), joined.canonical[track.rows], items_total=len(bench.items)
+    )
+    table = SequentialCooccurrence(joined.table(fitted.table), fitted.settings)
     reached = int(np.count_nonzero(np.diff(table.table.indptr)))
     card = bench.card(
         "cooccurrence",
@@ -111,7 +122,7 @@ def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:
         version,
         "sequential co-occurrence",
         counted=(reached, len(bench.items)),
-        inputs=("catalogue", "events"),
+        inputs=("catalogue", "events", "near_duplicates"),
         note=f"{table.table.nnz:,} pairs",
     )
     with bench.models.writing(card) as directory:

@@ -31,6 +31,9 @@ class ContentSettings(Settings):
     item_space: Literal["auto", "fused", "unified"] = "auto"
     """Where items and queries live: look and words side by side, without training, or a tower trained on this
     catalogue, which needs torch and items with both a picture and words. ``auto`` trains from 500 such items on."""
+    graph: Literal["auto", "closed", "trained"] = "auto"
+    """How vectors are made of who keeps what, where a surface has the source ``kept_together``: a closed form, or a trained
+    network, which needs torch. ``auto`` trains from 100,000 positive actions on."""
     engine: Engine = "local"
     """Where pictures are encoded: ``local`` threads, or every processor of a ``ray`` cluster (``RAY_ADDRESS``, else one on this machine); the same bytes."""
     nsfw: Literal["auto", "on", "off"] = "auto"

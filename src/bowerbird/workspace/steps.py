@@ -5,6 +5,7 @@ from __future__ import annotations
 from bowerbird.workspace.attribute_steps import attribute_steps
 from bowerbird.workspace.audience_steps import audience_steps
 from bowerbird.workspace.content_steps import encoding_steps
+from bowerbird.workspace.graph_steps import graph_steps
 from bowerbird.workspace.interest_steps import interest_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
@@ -32,7 +33,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *safety_steps(settings),
         ],
         "users": [*people_steps(settings), *audience_steps(settings)],
-        "models": [*sequence_steps(settings), *model_steps(settings)],
+        "models": [*graph_steps(settings), *sequence_steps(settings), *model_steps(settings)],
     }
 
 

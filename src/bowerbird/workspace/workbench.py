@@ -6,7 +6,9 @@ import hashlib
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import pyarrow.compute as pc
+from jaxtyping import Int32
 
 from bowerbird.content.taxonomy_edits import EditedTaxonomy
 from bowerbird.records.event import Events
@@ -117,6 +119,18 @@ class Workbench:
     def counts(self) -> EventCounts:
         """Events per item."""
         return EventCounts.from_events(self.events, self.items.vocabulary)
+
+    def canonical_rows(self) -> Int32[np.ndarray, "item"]:
+        """Row of each item's canonical item; its own where nothing is known of near-duplicates."""
+        rows = np.arange(len(self.items), dtype=np.int32)
+        if self.signals.card("near_duplicates") is None:
+            return rows
+        table = self.signals.table("near_duplicates")
+        own = self.items.vocabulary.rows(table.column("item_id").to_pylist())
+        canonical = self.items.vocabulary.rows(table.column("canonical").to_pylist())
+        known = (own >= 0) & (canonical >= 0)
+        rows[own[known]] = canonical[known]
+        return rows
 
     def item_vectors(self, name: str) -> Vectors:
         """A vector signal aligned to item rows."""

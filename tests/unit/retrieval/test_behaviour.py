@@ -59,7 +59,8 @@ def test_trending_counts_responses_before_the_request_only(small):
     day3 = small.sequences.positives.at.min() - DAY_US  # before the first action
     assert len(behaviour.trending(small).find(asked(small, int(day3)), 5, ALL).rows) == 0
     found = behaviour.trending(small).find(asked(small), 5, ALL)
-    assert set(found.rows.tolist()) == {0, 1, 2}
+    assert set(found.rows.tolist()) == {0, 1, 2, 3}  # 3 is a copy of 2
+    assert found.scores[found.rows == 3] == found.scores[found.rows == 2]
     assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 
 from bowerbird.arrays import normalise
 from bowerbird.errors import InputError
@@ -29,7 +29,7 @@ from bowerbird.recommenders.popularity import Popularity
 from bowerbird.recommenders.recommender import FittedRecommender, Histories
 from bowerbird.recommenders.seq_knn import SeqKnn
 
-__all__ = ["ColdTask", "cold_task", "run_cold"]
+__all__ = ["ColdTask", "cold_task", "content_ranks", "run_cold"]
 
 HIDDEN_SHARE = 0.2
 LEAST_GIVEN = 100
@@ -199,6 +199,13 @@ def _row(
     return BenchRow(name, estimates(runs), float(np.mean(cpu_s)), peak_mb, settings=chosen)
 
 
+def content_ranks(
+    task: ColdTask, unit: Float32[np.ndarray, "item dim"], seed: int
+) -> Float64[np.ndarray, " target"]:
+    """Ranks of the new targets among new items by some vectors alone, a history's decay chosen inside train."""
+    return _ranks(_tuned_nearest(task, unit, seed), task.new, [~task.known])[0]
+
+
 def _tuned_nearest(task: ColdTask, unit: Float32[np.ndarray, "item dim"], seed: int) -> _Nearest:
     hidden = hidden_items(task.train, HIDDEN_SHARE, seed)
     cases = cold_cases(task.train, hidden[task.train.items], ~hidden)
@@ -211,7 +218,7 @@ def _tuned_nearest(task: ColdTask, unit: Float32[np.ndarray, "item dim"], seed: 
 
 def _ranks(
     fitted: FittedRecommender, cases: ColdCases, among: list[Bool[np.ndarray, " item"]]
-) -> list[np.ndarray]:
+) -> list[Float64[np.ndarray, " target"]]:
     """Pessimistic ranks of the targets among some items; what stands in the history is out."""
     histories = cases.histories
     size = max(1, BATCH_SCORES // histories.items_total)

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from bowerbird.arrays import normalise, standardised
-from bowerbird.content.graph import WalkNeighbours, walk_neighbours
-from bowerbird.content.graph_vectors import complete_neighbours, fitted_graph_vectors
-from bowerbird.errors import InputError
+from bowerbird.content.graph_network import Neighbourhoods, neighbourhoods, network_vectors
+from bowerbird.content.graph_vectors import fitted_graph_vectors
+from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, estimates
 from bowerbird.evaluation.bench.report import (
@@ -24,6 +24,7 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
 )
+from bowerbird.extras import installed
 from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
 from bowerbird.recommenders.blend_weights import searched_weights
@@ -102,10 +103,23 @@ class _Contenders:
     seed: int
 
     @cached_property
-    def _neighbours(self) -> WalkNeighbours:
+    def _around(self) -> Neighbourhoods:
         train = self.task.train
-        walked = walk_neighbours(train.users, train.items, items_total=train.items_total, seed=self.seed)
-        return complete_neighbours(walked, self.content, 10)
+        return neighbourhoods(train.users, train.items, self.content, seed=self.seed)
+
+    @cached_property
+    def _network(self) -> Float32[np.ndarray, "item dim"] | None:
+        """Vectors of the trained network; None where there is no torch or too little to train on."""
+        if not installed("torch"):
+            return None
+        from bowerbird.training.graph_network import train_graph_network  # loads torch
+
+        train = self.task.train
+        try:
+            tower, _ = train_graph_network(train.users, train.items, self._around, seed=self.seed)
+        except NotReadyError:
+            return None
+        return network_vectors(tower, self._around).matrix
 
     def popularity(self) -> Scores:
         counts = self.task.train.popularity().astype(np.float32)
@@ -126,31 +140,43 @@ class _Contenders:
         )
 
     def walks(self) -> Scores:
-        table = self._neighbours.matrix()
+        table = self._around.items.matrix()
         both = (table + table.T).tocsr()
         return lambda queries: np.asarray(both[queries].toarray(), dtype=np.float32)
 
     def graph_vectors(self) -> Scores:
-        fitted = fitted_graph_vectors(self.content, self._neighbours)
-        vectors = fitted.vectors(self.content, self._neighbours)
+        near = self._around.items
+        vectors = fitted_graph_vectors(self.content, near).vectors(self.content, near)
         return lambda queries: vectors[queries] @ vectors.T
 
+    def graph_network(self) -> Scores:
+        vectors = self._network
+        if vectors is None:
+            raise NotReadyError("no torch (bowerbird[train]), or too few collections to train on")
+        return lambda queries: vectors[queries] @ vectors.T
+
+    @property
+    def parts(self) -> list[Callable[[], Scores]]:
+        """What a blend is made of."""
+        known = [self.walks, self.content_only, self.graph_vectors]
+        return known if self._network is None else [*known, self.graph_network]
+
     def blended(self, weights: Float32[np.ndarray, " part"]) -> Scores:
-        parts = [self.walks(), self.content_only(), self.graph_vectors()]
+        parts = [make() for weight, make in zip(weights, self.parts, strict=True) if weight]
 
         def scores(queries: Int64[np.ndarray, " query"]) -> Float32[np.ndarray, "query item"]:
             total = np.zeros((queries.size, self.task.known.size), dtype=np.float32)
-            for weight, part in zip(weights, parts, strict=True):
+            for weight, part in zip(weights[weights != 0], parts, strict=True):
                 total += weight * standardised(part(queries))
             return total
 
         return scores
 
     def ours(self) -> Scores:
-        """Walks, content and graph vectors, with weights learnt on memberships and items hidden in train."""
+        """Walks, content, graph vectors and the network, with weights learnt on memberships and items hidden in train."""
         inner = related_task(self.task.train, self.seed + 1)
         contenders = _Contenders(inner, self.content, self.seed)
-        singles = [contenders.blended(weights) for weights in np.eye(3, dtype=np.float32)]
+        singles = [contenders.blended(weights) for weights in np.eye(len(self.parts), dtype=np.float32)]
         cases = [(pairs, among) for pairs, among in ((inner.warm, inner.known), (inner.cold, ~inner.known))]
         terms = [
             (np.stack([_out(part(pairs[:, 0]), pairs, among) for part in singles]), pairs[:, 1])
@@ -160,7 +186,7 @@ class _Contenders:
         def value_of(weights: Float32[np.ndarray, " part"]) -> float:
             return float(np.mean([_ndcg(np.tensordot(weights, scores, axes=1), to) for scores, to in terms]))
 
-        return self.blended(searched_weights(value_of, 3))
+        return self.blended(searched_weights(value_of, len(self.parts)))
 
 
 LEAST_ITEMS = 3
@@ -198,26 +224,33 @@ def run_graph(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         "itemknn": _Contenders.itemknn,
         "walks": _Contenders.walks,
         "graph vectors": _Contenders.graph_vectors,
+        "graph network": _Contenders.graph_network,
         "ours": _Contenders.ours,
     }
-    rows = []
+    rows, lacking = [], []
     for name, make in makers.items():
         runs, cpu_s, peak_mb = [], [], 0.0
         plan.progress.start(name, plan.seeds, "runs")
-        for one in contenders:
-            with row_cost() as cost:
-                runs.append(_measured(make(one), one.task))
-            cpu_s.append(cost.cpu_s)
-            peak_mb = max(peak_mb, cost.peak_mb)
-            plan.progress.advance()
+        try:
+            for one in contenders:
+                with row_cost() as cost:
+                    runs.append(_measured(make(one), one.task))
+                cpu_s.append(cost.cpu_s)
+                peak_mb = max(peak_mb, cost.peak_mb)
+                plan.progress.advance()
+        except NotReadyError as error:
+            lacking.append(f"{name} is left out: {error}")
+            plan.progress.finish("left out")
+            continue
         plan.progress.finish()
         rows.append(BenchRow(name, estimates(runs), float(np.mean(cpu_s)), peak_mb))
     notes = [
         f"{len(tasks[0].warm):,} pairs of known items; {len(tasks[0].cold):,} from a known item to one hidden from train",
         "warm: among known items; cold: among hidden items; full: the hidden one among all items",
         f"{int(described.sum()):,} of {described.size:,} items have content",
-        "ours: walks, content and graph vectors, weights learnt inside train; ties pessimistic",
+        "ours: walks, content, graph vectors and network, weights learnt inside train; ties pessimistic",
         f"seeds 0..{plan.seeds - 1}",
+        *lacking,
     ]
     data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
     return BenchReport("graph", "related", data, rows, notes)

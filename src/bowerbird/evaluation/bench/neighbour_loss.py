@@ -1,0 +1,191 @@
+"""``bench neighbour-loss``: does a tower find items nobody has met better for having seen what is kept together?
+
+The item tower is trained on known items only, once on what their words say and once with the neighbour loss beside it: two
+items that follow each other in somebody's sequence should find each other. New items are then ranked for each history
+by content alone, by either tower. The lift is paired over targets, its error clustered by person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from bowerbird.arrays import normalise
+from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
+from bowerbird.content.unified import TowerInput
+from bowerbird.errors import InputError
+from bowerbird.evaluation.bench.cold_items import ColdTask, cold_task, content_ranks
+from bowerbird.evaluation.bench.cost import row_cost
+from bowerbird.evaluation.bench.fitting import BenchPlan
+from bowerbird.evaluation.bench.report import BenchData, BenchReport, BenchRow, Estimate
+from bowerbird.metrics import target_rank
+from bowerbird.metrics.uncertainty import standard_error
+from bowerbird.randomness import generator
+from bowerbird.recommenders.interactions import Interactions
+from bowerbird.records.signal import Space
+from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified
+
+__all__ = ["NEIGHBOUR_LOSS", "kept_together", "run_neighbour_loss"]
+
+NEIGHBOUR_LOSS = UnifiedSettings(
+    dim=128, epochs=10, batch=1000, texts=1, narrow_weight=0.0, neighbour_weight=1.0, held_out=0.1
+)
+WINDOW = 3
+"""Items at most so many steps apart in a sequence are neighbours."""
+MOST_PAIRS = 20_000
+"""Neighbour pairs learnt from; a random choice where there are more."""
+Z = 1.96
+CONTENT, WITHOUT, WITH = "content only", "tower, no neighbour loss", "tower, neighbour loss"
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Ranks of one model's targets, and whose they are."""
+
+    ranks: Float64[np.ndarray, " target"]
+    people: Int64[np.ndarray, " target"]
+
+    def hits(self) -> Float64[np.ndarray, " target"]:
+        return np.asarray(target_rank.hit_rate(self.ranks, 10), dtype=np.float64)
+
+
+def run_neighbour_loss(interactions: Interactions, words: Sequence[str], plan: BenchPlan) -> BenchReport:
+    """The table of content alone, a tower without and a tower with the neighbour loss, on items nobody has met.
+
+    Args:
+        interactions: all events, with the items' content.
+        words: of each item.
+        plan: how many seeds; its models are not read.
+
+    Raises:
+        InputError: no item has content, or no event on a new item has a known one before it.
+    """
+    content = interactions.content
+    if content is None or not content.any():
+        raise InputError(
+            "neighbour-loss: no item has content, and nothing else can tell new items apart; "
+            "expected --items with item_id and words"
+        )
+    unit = normalise(content)
+    found: dict[str, list[_Found]] = {CONTENT: [], WITHOUT: [], WITH: []}
+    cpu_s, peak_mb = dict.fromkeys(found, 0.0), dict.fromkeys(found, 0.0)
+    plan.progress.start("towers", 2 * plan.seeds, "towers")
+    notes = []
+    for seed in range(plan.seeds):
+        task = cold_task(interactions, seed)
+        pairs = kept_together(task.train, seed)
+        for name, weight in ((CONTENT, None), (WITHOUT, 0.0), (WITH, 1.0)):
+            with row_cost() as cost:
+                vectors = (
+                    unit if weight is None else _tower_vectors(task, content, words, pairs, weight, seed)
+                )
+                ranks = content_ranks(task, vectors, seed)
+            found[name].append(_Found(ranks, task.new.people.astype(np.int64)))
+            cpu_s[name] += cost.cpu_s / plan.seeds
+            peak_mb[name] = max(peak_mb[name], cost.peak_mb)
+            if weight is not None:
+                plan.progress.advance()
+        if seed == 0:
+            notes.append(
+                f"{task.rule}: {len(task.new):,} targets among {int((~task.known).sum()):,} new items of "
+                f"{task.known.size:,}; {len(pairs):,} neighbour pairs of known items"
+            )
+    plan.progress.finish()
+    rows = [
+        BenchRow(name, _metrics(ones, found[CONTENT], found[WITHOUT]), cpu_s[name], peak_mb[name])
+        for name, ones in found.items()
+    ]
+    notes += [
+        "recall and ndcg: new targets among new items; towers saw known items only; how fast a history fades is chosen on items hidden in train",
+        *(_interval(found, base) for base in (CONTENT, WITHOUT)),
+        f"seeds 0..{plan.seeds - 1}",
+    ]
+    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    return BenchReport("neighbour-loss", "cold", data, rows, notes)
+
+
+def kept_together(train: Interactions, seed: int) -> Int64[np.ndarray, "pair 2"]:
+    """Pairs of items at most :data:`WINDOW` steps apart in somebody's sequence."""
+    order = np.argsort(train.users, kind="stable")
+    people, items = train.users[order], train.items[order].astype(np.int64)
+    parts = [np.empty((0, 2), dtype=np.int64)]
+    for distance in range(1, min(WINDOW, people.size - 1) + 1):
+        same = (people[:-distance] == people[distance:]) & (items[:-distance] != items[distance:])
+        parts.append(np.stack([items[:-distance][same], items[distance:][same]], axis=1))
+    pairs = np.concatenate(parts)
+    if len(pairs) > MOST_PAIRS:
+        pairs = pairs[
+            np.sort(generator(seed, "neighbour pairs").choice(len(pairs), MOST_PAIRS, replace=False))
+        ]
+    return pairs
+
+
+def _tower_vectors(
+    task: ColdTask,
+    content: Float32[np.ndarray, "item width"],
+    words: Sequence[str],
+    pairs: Int64[np.ndarray, "pair 2"],
+    weight: float,
+    seed: int,
+) -> Float32[np.ndarray, "item dim"]:
+    """Vectors of all items by a tower trained on the known ones: content on one side, words on the other."""
+    described = content.any(axis=1)
+    known: Bool[np.ndarray, " item"] = task.known & described
+    rows = np.flatnonzero(known)
+    place = np.cumsum(known) - 1
+    vocabulary = WordVocabulary.of([words[row] for row in rows])
+    whole = ItemParts({"content": Block(content, described)}, vocabulary.counts(list(words)))
+    inputs = (TowerInput("content", "content", Space("item_content", "1", content.shape[1])),)
+    learnt = whole.take(rows)
+    inside = pairs[known[pairs].all(axis=1)]
+    data = Pairs(
+        inputs,
+        learnt.only(("content",)),
+        learnt.only(("words",)),
+        np.arange(len(rows)),
+        vocabulary,
+        place[inside] if weight else np.empty((0, 2), dtype=np.int64),
+    )
+    settings = NEIGHBOUR_LOSS.model_copy(update={"neighbour_weight": weight})
+    return train_unified(data, settings, seed).tower.project(whole).matrix
+
+
+def _metrics(
+    own: Sequence[_Found], content: Sequence[_Found], without: Sequence[_Found]
+) -> dict[str, Estimate]:
+    lifts = {"lift over content": content, "lift over no neighbour loss": without}
+    return {
+        "recall@10": _estimate([one.hits() for one in own], own),
+        "ndcg@10": _estimate([target_rank.ndcg(one.ranks, 10) for one in own], own),
+        **{
+            name: _estimate([one.hits() - other.hits() for one, other in zip(own, base, strict=True)], own)
+            for name, base in lifts.items()
+        },
+    }
+
+
+def _estimate(values: Sequence[Float64[np.ndarray, " target"]], found: Sequence[_Found]) -> Estimate:
+    """Means of the seeds; the error of one seed's mean, people drawn and not targets."""
+    return Estimate(
+        tuple(float(one.mean()) for one in values),
+        float(np.mean([_clustered(one, own.people) for one, own in zip(values, found, strict=True)])),
+    )
+
+
+def _clustered(values: Float64[np.ndarray, " target"], people: Int64[np.ndarray, " target"]) -> float:
+    """Standard error of a mean over targets when each person's stand or fall together."""
+    _, whose = np.unique(people, return_inverse=True)
+    off = np.bincount(whose, values - values.mean())
+    return standard_error(off) * len(off) / len(values) if len(off) > 1 else 0.0
+
+
+def _interval(found: dict[str, list[_Found]], base: str) -> str:
+    lift = _estimate(
+        [a.hits() - b.hits() for a, b in zip(found[WITH], found[base], strict=True)], found[WITH]
+    )
+    mean, half = lift.mean, Z * (lift.se or 0.0)
+    apart = "apart from 0" if mean - half > 0 else "not apart from 0"
+    return f"recall@10 of {WITH} over {base}: {mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}] (95 %, one seed's targets), {apart}"
