@@ -98,6 +98,24 @@ PARTS = (
             *("--items", "{data}/citeulike_a/items.parquet", "--seeds", "2"),
         ),
     ),
+    Part(
+        "neighbour-loss",
+        "Items nobody has met, with and without the neighbour loss: Office",
+        (
+            *("neighbour-loss", "--events", "{data}/amazon2018_text/office_products_windows.parquet"),
+            *("--items", "{data}/amazon2018_text/office_products_items.parquet", "--seeds", "2"),
+        ),
+        ("recall@10", "ndcg@10", "lift over content", "lift over no neighbour loss"),
+    ),
+    Part(
+        "neighbour-loss-demo",
+        "The same on the demo world (`make demo` first)",
+        (
+            *("neighbour-loss", "--events", f"{ROOT}/demo/raw/events.parquet"),
+            *("--items", f"{ROOT}/demo/raw/items.parquet", "--seeds", "2"),
+        ),
+        ("recall@10", "ndcg@10", "lift over content", "lift over no neighbour loss"),
+    ),
 )
 
 

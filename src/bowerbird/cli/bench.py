@@ -83,7 +83,7 @@ def next_item(
     plan = replace(
         _plan(models, seeds, tune=tune, refit=refit), effort=_effort(effort), checkpoints=checkpoints
     )
-    interactions = _with_content(_read(events), items)
+    interactions = _with_content(read_interactions(events), items)
     if protocol == "cold":
         from bowerbird.evaluation.bench.cold_items import run_cold
 
@@ -114,7 +114,7 @@ def collaborative(
     _one_of(protocol, (None, "microsoft"))
     if protocol is not None and holdout is not None:
         raise typer.BadParameter("expected --protocol or --holdout, not both", param_hint="--holdout")
-    plan, interactions = _plan(models, seeds, tune=tune, refit=False), _read(events)
+    plan, interactions = _plan(models, seeds, tune=tune, refit=False), read_interactions(events)
     show(run_collaborative(interactions, plan, protocol, holdout), json)
 
 
@@ -166,13 +166,18 @@ def _one_of(protocol: str | None, known: Iterable[str | None]) -> None:
         )
 
 
-def _read(events: Path | None) -> Interactions:
+def read_interactions(events: Path | None) -> Interactions:
+    """The events of a file; windows of a history and the item that followed become sequences again."""
+    from bowerbird.datasets.amazon2018 import unrolled
     from bowerbird.datasets.tables import read_table
     from bowerbird.recommenders.interactions import Interactions
 
     if events is None:
         raise typer.BadParameter("missing; expected a file with user_id and item_id", param_hint="--events")
-    return Interactions.from_table(read_table(events), events.name)
+    table = read_table(events)
+    if {"user_id", "history", "target", "split"} <= set(table.column_names):
+        table = unrolled(table)
+    return Interactions.from_table(table, events.name)
 
 
 def _with_content(interactions: Interactions, items: Path | None) -> Interactions:

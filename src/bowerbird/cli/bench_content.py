@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bowerbird.cli.bench import Json, Seeds, app, show
+from bowerbird.cli.bench import Json, Seeds, app, read_interactions, show
 
 __all__ = ["app"]
 
@@ -235,10 +235,9 @@ def neighbour_loss(
     from bowerbird.datasets.tables import read_table
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.evaluation.bench.neighbour_loss import run_neighbour_loss
-    from bowerbird.recommenders.interactions import Interactions
     from bowerbird.recommenders.item_content import content_vectors, item_words
 
-    met, table = Interactions.from_table(read_table(events), events.name), read_table(items)
+    met, table = read_interactions(events), read_table(items)
     content = content_vectors(table, met.item_ids, items.name, BarProgress())
     plan = BenchPlan(("neighbour-loss",), seeds, progress=BarProgress())
     show(run_neighbour_loss(replace(met, content=content), item_words(table, met.item_ids), plan), json)

@@ -81,7 +81,7 @@ class Neighbourhoods:
             normalise(np.asarray(kept @ self.owner_content, dtype=np.float32)),
         )
         return ItemParts(
-            {name: Block(one, one.any(axis=1)) for name, one in zip(TOKENS, pooled, strict=True)}
+            {name: Block(one, np.abs(one).sum(axis=1) > 0) for name, one in zip(TOKENS, pooled, strict=True)}
         )
 
 

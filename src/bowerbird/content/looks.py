@@ -180,9 +180,28 @@ class Companions:
         base = standardised(scores)
         if not self.together.nnz:
             return base
-        chance = np.exp((base - base.max(axis=1, keepdims=True)) / COMPANION_T)
-        chance /= chance.sum(axis=1, keepdims=True)
-        return base + np.float32(COMPANION_WEIGHT) * standardised(np.sqrt(chance @ self.together))
+        return base + np.float32(COMPANION_WEIGHT) * standardised(np.sqrt(_chances(base) @ self.together))
+
+    def because(self, scores: Float32[np.ndarray, "scene product"]) -> Int64[np.ndarray, "scene product"]:
+        """The product that speaks most for each by being used with it; -1 where none does.
+
+        Args:
+            scores: of looks alone.
+        """
+        chance = _chances(standardised(scores))
+        found = np.full(scores.shape, -1, dtype=np.int64)
+        for scene, own in enumerate(chance):
+            spoken = sparse.csc_array(sparse.diags_array(own) @ self.together)
+            for product in np.flatnonzero(np.diff(spoken.indptr)):
+                span = slice(spoken.indptr[product], spoken.indptr[product + 1])
+                found[scene, product] = spoken.indices[span][spoken.data[span].argmax()]
+        return found
+
+
+def _chances(base: Float32[np.ndarray, "scene product"]) -> Float32[np.ndarray, "scene product"]:
+    """How likely each product is the one meant, from standardised scores."""
+    chance = np.exp((base - base.max(axis=1, keepdims=True)) / COMPANION_T)
+    return chance / chance.sum(axis=1, keepdims=True)
 
 
 def standardised(scores: Float32[np.ndarray, "scene product"]) -> Float32[np.ndarray, "scene product"]:

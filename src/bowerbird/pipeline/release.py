@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int32, Int64
 
 from bowerbird.content.eligibility import Eligibility
 from bowerbird.content.interests import ItemInterests
+from bowerbird.content.scene_looks import SceneLooks
 from bowerbird.content.taxonomy_edits import UNEDITED, EditedTaxonomy
 from bowerbird.errors import NotFoundError, did_you_mean
 from bowerbird.pipeline.conditions import Facets
@@ -63,6 +64,8 @@ class Release:
     scorer: Scorer | None = None
     next_item: NextItemHoldings | None = None
     """The trained next-item model; None where it was not built."""
+    looks: SceneLooks | None = None
+    """Which products fit a photographed scene; None where it was not learnt."""
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     audiences: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Declared audiences: who is in each, and how alike; only those that were built."""

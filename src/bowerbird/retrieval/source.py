@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from bowerbird.arrays import top_k
+from bowerbird.content.scene_looks import SceneLooks
 from bowerbird.records.candidates import Found
 from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
@@ -64,6 +65,11 @@ class Holdings(Protocol):
     @property
     def next_item(self) -> NextItemHoldings | None:
         """The trained next-item model; None where it was not built."""
+        ...
+
+    @property
+    def looks(self) -> SceneLooks | None:
+        """Which products fit a photographed scene; None where it was not learnt."""
         ...
 
     @property

@@ -136,12 +136,13 @@ class _Task:
         seed: int,
     ) -> None:
         self._around, self._dials, self._seed = around, dials, seed
+        self._described = np.abs(around.content).sum(axis=1) > 0
         order = np.argsort(owners, kind="stable")
         self._owners, self._items = owners[order].astype(np.int64), items[order].astype(np.int64)
         total = int(owners.max()) + 1 if owners.size else 0
         self._starts = group_offsets(self._owners, total)
         size = np.diff(self._starts)[self._owners]
-        usable = (size > 1) & around.content.any(axis=1)[self._items]
+        usable = (size > 1) & self._described[self._items]
         held = generator(seed, "graph network", "held out").random(total) < HELD_OUT
         self._edges = np.flatnonzero(usable & ~held[self._owners])
         self._held_edges = np.flatnonzero(usable & held[self._owners])
@@ -162,7 +163,7 @@ class _Task:
             for one in (around.content, around.owner_content)
         )
         counts = np.bincount(self._items, minlength=len(around.content))
-        self._known = np.flatnonzero((counts > 0) & around.content.any(axis=1))
+        self._known = np.flatnonzero((counts > 0) & self._described)
         self._log_share = torch.from_numpy(np.log(np.maximum(counts, 1) / counts.sum()).astype(np.float32))
 
     @property
@@ -221,7 +222,7 @@ class _Task:
         owners, left = self._owners[chosen], self._items[chosen]
         size = self._starts[owners + 1] - self._starts[owners]
         right = self._items[self._starts[owners] + (draw.random(count) * size).astype(np.int64)]
-        kept = (left != right) & self._around.content.any(axis=1)[right]
+        kept = (left != right) & self._described[right]
         return _Pairs(left[kept], right[kept], owners[kept])
 
     def _vectors(

@@ -29,7 +29,7 @@ CONTENT_SIGNALS = (
     "safety",
     "eligibility",
 )
-CONTENT_MODELS = ("unified", "fusion", "item_index", "image_index", "text_index", "lexical")
+CONTENT_MODELS = ("unified", "fusion", "looks", "item_index", "image_index", "text_index", "lexical")
 """What is made without events, by any chain of steps; a test holds this against the build plan."""
 
 

@@ -33,6 +33,7 @@ from bowerbird.stores.mapped_vectors import mapped_vectors
 from bowerbird.stores.preferences import Preferences
 from bowerbird.workspace.audience_steps import loaded_audiences
 from bowerbird.workspace.content_steps import live_encoder
+from bowerbird.workspace.looks_steps import loaded_looks
 from bowerbird.workspace.space_steps import loaded_space
 from bowerbird.workspace.workbench import Workbench
 
@@ -81,6 +82,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
         eligibility=_eligibility(bench),
         facets=_facets(bench),
         queries=_queries(bench, vectors),
+        looks=loaded_looks(bench, vectors.get("image")),
         next_item=_next_item(bench),
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
         audiences=loaded_audiences(bench),

@@ -7,6 +7,7 @@ from bowerbird.workspace.audience_steps import audience_steps
 from bowerbird.workspace.content_steps import encoding_steps
 from bowerbird.workspace.graph_steps import graph_steps
 from bowerbird.workspace.interest_steps import interest_steps
+from bowerbird.workspace.looks_steps import looks_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
 from bowerbird.workspace.picture_steps import picture_steps
@@ -29,6 +30,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *picture_steps(settings),
             *interest_steps(settings),
             *attribute_steps(settings),
+            *looks_steps(settings),
             *quality_steps(settings),
             *safety_steps(settings),
         ],

@@ -49,6 +49,12 @@ def test_what_is_used_together_rises_and_what_is_alone_does_not():
     assert after.argsort()[::-1][:2].tolist() == [0, 1]
 
 
+def test_the_best_companion_is_named_and_nobody_where_there_is_none():
+    companions = Companions.of([np.array([0, 1]), np.array([1, 2])], 4)
+    because = companions.because(np.array([[5.0, 0.0, 0.1, 0.0]], np.float32))[0]
+    assert because.tolist() == [1, 0, 1, -1]
+
+
 def test_without_known_scenes_the_order_stays():
     scores = drawn(2, 3)
     added = Companions.of([], 8).added(scores)

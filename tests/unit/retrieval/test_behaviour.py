@@ -66,7 +66,12 @@ def test_trending_counts_responses_before_the_request_only(small):
 
 def test_with_logical_time_trending_is_popularity(small):
     found = behaviour.trending(replace(small, logical_time=True)).find(asked(small), 5, ALL)
-    assert dict(zip(found.rows.tolist(), found.scores.tolist(), strict=True)) == {0: 2.0, 1: 1.0, 2: 1.0}
+    assert dict(zip(found.rows.tolist(), found.scores.tolist(), strict=True)) == {
+        0: 2.0,
+        1: 1.0,
+        2: 1.0,
+        3: 1.0,
+    }
 
 
 def test_trending_is_the_same_asked_twice_and_again_at_another_time(small):

@@ -5,7 +5,7 @@ import { ask, chip, count, itemPage, legend, make, money, percent, picture, sign
 const SAYS = {
   interests: "one of their interests", long_term: "their long-term taste", next_item: "what they may do next", covisitation: "people who chose this also chose",
   trending: "trending now", fresh: "new here", similar: "like this item", look_alike: "looks alike", lexical: "the words match",
-  by_text: "the meaning matches", by_picture: "the picture matches", composed: "like the whole question", complements: "goes with it",
+  by_text: "the meaning matches", by_picture: "the picture matches", composed: "like the whole question", complements: "goes with it", completes_look: "fits the scene", kept_together: "kept together",
 };
 
 /** A card of an item; more children go below its facts. */
