@@ -152,6 +152,7 @@ class FeatureMaker:
 
     def _computed_stats(self, midnight: int) -> Float32[np.ndarray, "item stat"]:
         counts = self.items.joined_counts
+        once = counts.items.once
         shown = [
             counts.totals(("impression",), midnight - days * DAY_US, midnight) for days in STAT_WINDOWS_DAYS
         ]
@@ -159,7 +160,7 @@ class FeatureMaker:
         for days, impressions in zip(STAT_WINDOWS_DAYS, shown, strict=True):
             for action in STAT_ACTIONS:
                 done = counts.totals((action,), midnight - days * DAY_US, midnight)
-                overall = done.sum() / max(impressions.sum(), 1)
+                overall = done[once].sum() / max(impressions[once].sum(), 1)
                 columns.append((done + PRIOR_IMPRESSIONS * overall) / (impressions + PRIOR_IMPRESSIONS))
         return np.stack(columns, axis=1).astype(np.float32)
 

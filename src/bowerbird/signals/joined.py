@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
 from scipy import sparse
 
 from bowerbird.signals.aggregates import EventCounts, trending_scores
@@ -32,6 +32,11 @@ class JoinedItems:
     canonical: Int32[np.ndarray, "item"]
     """Row of each item's canonical item; its own where it repeats nothing."""
 
+    @property
+    def once(self) -> Bool[np.ndarray, "item"]:
+        """One item of each group, so that a sum over items counts nothing twice."""
+        return self.canonical == np.arange(len(self.canonical))
+
     def summed(
         self, values: Int[np.ndarray, "item"] | Float[np.ndarray, "item"]
     ) -> Float64[np.ndarray, "item"]:
@@ -47,8 +52,7 @@ class JoinedItems:
         Args:
             counted: item by item; only canonical rows and columns hold anything.
         """
-        own = np.arange(len(self.canonical))
-        if np.array_equal(self.canonical, own):
+        if self.once.all():
             return counted
         everywhere = counted[self.canonical][:, self.canonical].tocoo()
         rows, columns = everywhere.coords

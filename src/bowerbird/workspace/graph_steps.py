@@ -144,7 +144,9 @@ def _closed(bench: Workbench, version: str) -> Vectors:
     walked = walk_neighbours(owners, items, items_total=len(content), seed=bench.settings.seed)
     neighbours = complete_neighbours(walked, content, dials.near)
     matrix = fitted_graph_vectors(content, neighbours, dials).vectors(content, neighbours)
-    return Vectors(Space("graph", f"closed.{version}", matrix.shape[1]), matrix, matrix.any(axis=1))
+    return Vectors(
+        Space("graph", f"closed.{version}", matrix.shape[1]), matrix, np.abs(matrix).sum(axis=1) > 0
+    )
 
 
 def _around(bench: Workbench) -> Neighbourhoods:

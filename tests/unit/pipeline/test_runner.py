@@ -50,16 +50,18 @@ def ask(release, **known):
 def test_the_retrieval_score_is_reciprocal_rank_fusion_as_a_share_of_the_first_rank(small):
     slate = Pipeline("homefeed", surface(), small).answer(ask(small))  # only trending finds anything
     assert [entry.score for entry in slate.entries] == pytest.approx(
-        [(FUSION_K + 1) / (FUSION_K + rank) for rank in (1, 2, 3)], rel=1e-5
+        [(FUSION_K + 1) / (FUSION_K + rank) for rank in (1, 2, 3, 4)], rel=1e-5
     )
 
 
 def test_the_value_is_the_weighted_sum_of_probabilities(small):
     ranked = small.with_scorer(Known((0.1, 0.2, 0.3, 0.4, 0.5, 0.6)))
     slate = Pipeline("homefeed", surface(value={"save": 2.0, "retrieval": 0.0}), ranked).answer(ask(ranked))
-    assert slate.item_ids == ("i2", "i1", "i0")
-    assert [entry.terms["save"] for entry in slate.entries] == pytest.approx([2 * 0.3, 2 * 0.2, 2 * 0.1])
-    assert slate.entries[0].probabilities == pytest.approx({"save": 0.3})
+    assert slate.item_ids == ("i3", "i2", "i1", "i0")
+    assert [entry.terms["save"] for entry in slate.entries] == pytest.approx(
+        [2 * 0.4, 2 * 0.3, 2 * 0.2, 2 * 0.1]
+    )
+    assert slate.entries[0].probabilities == pytest.approx({"save": 0.4})
 
 
 def test_without_a_ranker_actions_give_way_to_retrieval_and_the_slate_says_so(small):

@@ -132,11 +132,11 @@ def _tower_vectors(
     seed: int,
 ) -> Float32[np.ndarray, "item dim"]:
     """Vectors of all items by a tower trained on the known ones: content on one side, words on the other."""
-    described = content.any(axis=1)
+    described: Bool[np.ndarray, " item"] = np.abs(content).sum(axis=1) > 0
     known: Bool[np.ndarray, " item"] = task.known & described
     rows = np.flatnonzero(known)
     place = np.cumsum(known) - 1
-    vocabulary = WordVocabulary.of([words[row] for row in rows])
+    vocabulary = WordVocabulary.of([words[row] for row in rows.tolist()])
     whole = ItemParts({"content": Block(content, described)}, vocabulary.counts(list(words)))
     inputs = (TowerInput("content", "content", Space("item_content", "1", content.shape[1])),)
     learnt = whole.take(rows)
