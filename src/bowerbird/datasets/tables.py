@@ -1,7 +1,8 @@
 """Table files of any usual format, read whole or in batches with bounded memory.
 
 A text format has no types, so ``.csv`` and ``.tsv`` columns come as text (an id such as ``"007"`` stays
-itself) and empty cells as nulls; :mod:`bowerbird.datasets.standard` gives columns their types.
+itself) and empty cells as nulls; :mod:`bowerbird.datasets.standard` gives columns their types. A ``.csv`` whose
+header holds no comma may be cut at semicolons, tabs or bars.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ BLOCK_BYTES = 8 * 1024 * 1024
 """How much text is parsed at once; also the longest csv row."""
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_OTHER_DELIMITERS = (";", "\t", "|")
+"""What a ``.csv`` whose header has no comma is cut at instead; spreadsheets of many languages write semicolons."""
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 EXTENSIONS = (".parquet", *_DELIMITERS, *_JSON_LINES, ".xlsx")
 """What :func:`read_table` reads; csv, tsv and JSON lines may also end in ``.gz``."""
@@ -209,20 +212,25 @@ def _parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
         ) from error
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
+def _header(path: Path, delimiter: str) -> tuple[list[str], str]:
+    """Names of the columns, and what really stands between them."""
     with open_bytes(path) as file:
         first = file.readline(BLOCK_BYTES).decode("utf-8-sig")
+    if delimiter == "," and delimiter not in first:
+        delimiter = (
+            max(_OTHER_DELIMITERS, key=first.count) if any(map(first.count, _OTHER_DELIMITERS)) else ","
+        )
     names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     if not any(names):
         raise InputError(f"{path.name} line 1: found no column names; expected a header line")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{path.name} line 1: column {repeated[0]!r} is there twice; name each column once")
-    return names
+    return names, delimiter
 
 
 def _delimited_batches(path: Path, rows: int, delimiter: str) -> Iterator[pa.RecordBatch]:
-    names = _header(path, delimiter)
+    names, delimiter = _header(path, delimiter)
     wrong: list[pa_csv.InvalidRow] = []
 
     def note(row: pa_csv.InvalidRow) -> str:

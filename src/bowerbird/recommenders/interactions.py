@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float32, Int32, Int64, Shaped
+from jaxtyping import Bool, Float32, Float64, Int32, Int64, Shaped
 from scipy import sparse
 
-from bowerbird.clock import SECOND_US, parse_time
+from bowerbird.clock import SECOND_US
+from bowerbird.datasets import columns
 from bowerbird.errors import InputError
 
 __all__ = ["Interactions"]
@@ -50,9 +51,10 @@ class Interactions:
     def from_table(cls, table: pa.Table, where: str = "events") -> Interactions:
         """Interactions of a table in the standard columns.
 
-        ``user_id`` and ``item_id`` (text or whole numbers) are required. The order is ``at`` (time or
-        microseconds; or ``timestamp``, seconds since 1970), else ``pos``, else the rows'; equal times
-        keep the rows' order. ``rating`` and ``split`` are read when present.
+        ``user_id`` and ``item_id`` (text or whole numbers) are required. The order is ``at`` or
+        ``timestamp`` (a time, or a number since 1970 whose unit follows from the column's largest),
+        else ``pos``, else the rows'; equal times keep the rows' order. ``rating`` and ``split`` are read
+        when present.
 
         Args:
             table: one row an event.
@@ -66,9 +68,9 @@ class Interactions:
         users, user_ids = _encoded(table, "user_id", where)
         items, item_ids = _encoded(table, "item_id", where)
         at = _times(table, where)
-        pos = None if at is not None else _numbers(table, "pos", pa.int64(), where)
-        ratings = _numbers(table, "rating", pa.float32(), where)
-        split = np.asarray(table["split"].to_pylist(), dtype=str) if "split" in table.column_names else None
+        pos = None if at is not None else _numbers(table, "pos", where)
+        ratings = _numbers(table, "rating", where)
+        split = _split(table)
         order_by = at if at is not None else pos
         order = slice(None) if order_by is None else np.argsort(order_by, kind="stable")
         return cls(
@@ -77,7 +79,7 @@ class Interactions:
             user_ids,
             item_ids,
             None if at is None else at[order],
-            None if ratings is None else ratings[order],
+            None if ratings is None else ratings[order].astype(np.float32),
             None if split is None else split[order],
         )
 
@@ -162,53 +164,92 @@ class Interactions:
         return ages
 
 
-def _column(table: pa.Table, name: str, where: str) -> pa.ChunkedArray:
+def _column(table: pa.Table, name: str, where: str) -> pa.Array:
     if name not in table.column_names:
         found = ", ".join(table.column_names)
         raise InputError(
-            f"{where}: no column {name!r}; found {found}; expected user_id, item_id [, at | pos, rating, split]"
+            f"{where}: no column {name!r}; found {found}; expected user_id, item_id [, at | pos, rating, split]; "
+            "rename the columns"
         )
-    column = table[name]
-    if column.null_count:
-        row = column.to_pylist().index(None)
+    return columns.flat(table[name])
+
+
+def _full(values: pa.Array, name: str, where: str) -> pa.Array:
+    """The values, none of which may be missing."""
+    if values.null_count:
+        row = columns.mask(values.is_null()).argmax()
         raise InputError(
-            f"{where} row {row}: {name} is empty ({column.null_count} such rows); drop or fill them first"
+            f"{where} row {row}: {name} is empty ({values.null_count} such rows); drop or fill them first"
         )
-    return column
+    return values
 
 
 def _encoded(
     table: pa.Table, name: str, where: str
 ) -> tuple[Int32[np.ndarray, " event"], Shaped[np.ndarray, " id"]]:
     column = _column(table, name, where)
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise InputError(f"{where}: {name} is {column.type}; expected text or whole numbers")
-    encoded = pc.dictionary_encode(pc.cast(column, pa.string())).combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
+    kind = column.type
+    if pa.types.is_floating(kind):  # whole numbers come as floats from a column that once had gaps
+        fraction = columns.mask(pc.not_equal(pc.floor(column), column)) & ~columns.mask(pc.is_nan(column))
+        if fraction.any():
+            row = int(fraction.argmax())
+            raise InputError(
+                f"{where} row {row}: {name} is {column[row].as_py()}; expected text or whole numbers"
+            )
+    elif pa.types.is_nested(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
+        raise InputError(f"{where}: {name} is {kind}; expected text or whole numbers")
+    encoded = pc.dictionary_encode(_full(columns.texts(column), name, where))
     ids = np.asarray(encoded.dictionary.to_pylist(), dtype=str)
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), ids
 
 
-def _numbers(
-    table: pa.Table, name: str, kind: pa.DataType, where: str
-) -> Shaped[np.ndarray, " event"] | None:
+def _numbers(table: pa.Table, name: str, where: str) -> Float64[np.ndarray, " event"] | None:
     if name not in table.column_names:
         return None
-    try:
-        return pc.cast(_column(table, name, where), kind).to_numpy()
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{where}: {name} is {table[name].type}, expected {kind}: {error}") from error
+    column = _column(table, name, where)
+    values, bad = columns.numbers(column)
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(f"{where} row {row}: {name} is {column[row].as_py()!r}; expected a number")
+    return _full(values, name, where).to_numpy(zero_copy_only=False)
+
+
+def _split(table: pa.Table) -> Shaped[np.ndarray, " event"] | None:
+    """The words of the split in lower case; an empty cell is an empty word."""
+    if "split" not in table.column_names:
+        return None
+    words = pc.utf8_lower(columns.texts(table["split"]))
+    return np.asarray(pc.fill_null(words, "").to_pylist(), dtype=str)
 
 
 def _times(table: pa.Table, where: str) -> Int64[np.ndarray, " event"] | None:
-    if "at" not in table.column_names:
-        seconds = _numbers(table, "timestamp", pa.float64(), where)
-        return None if seconds is None else np.round(seconds * SECOND_US).astype(np.int64)
-    column = _column(table, "at", where)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).to_numpy()
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return np.array([parse_time(text) for text in column.to_pylist()], dtype=np.int64)
-    return _numbers(table, "at", pa.int64(), where)
+    name = next((name for name in ("at", "timestamp") if name in table.column_names), None)
+    if name is None:
+        return None
+    column = _column(table, name, where)
+    smallest_us = (
+        1 if name == "at" else SECOND_US
+    )  # numbers too small for a date: steps, or seconds of a drawn world
+    values, bad = columns.times(column, _unit_us(column, smallest_us))
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"{where} row {row}: {name} is {column[row].as_py()!r}; expected an ISO date-time such as "
+            "2026-01-31T12:00:00, or a number since 1970"
+        )
+    return _full(values, name, where).to_numpy(zero_copy_only=False)
+
+
+def _unit_us(column: pa.Array, smallest_us: int) -> int | None:
+    """Microseconds of one step of a column of numbers: the unit that puts its largest between 1973 and 5138.
+
+    One unit for the column and not one a cell: so the order of the numbers is the order of the times.
+    """
+    values, _ = columns.numbers(column) if not pa.types.is_temporal(column.type) else (column[:0], None)
+    if values.null_count == len(values):
+        return None
+    largest = pc.max(pc.abs(values)).as_py()
+    for limit, unit_us in ((1e8, smallest_us), (1e11, SECOND_US), (1e14, 1000), (1e17, 1)):
+        if largest < limit:
+            return unit_us
+    return None  # nanoseconds, as each cell's size says

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Shaped
 
+from bowerbird.datasets.columns import texts
 from bowerbird.errors import InputError, MissingDependencyError
 from bowerbird.telemetry import SILENT, Progress
 
@@ -49,8 +50,9 @@ def content_vectors(
             f"{where}: no column 'item_id'; found {', '.join(items.column_names)}; expected the ids of the events"
         )
     place: dict[str, int] = {}
-    for row, name in enumerate(items["item_id"].to_pylist()):
-        place.setdefault(str(name), row)
+    for row, name in enumerate(texts(items["item_id"]).to_pylist()):
+        if name is not None:
+            place.setdefault(name, row)
     if not place:
         raise InputError(f"{where}: found 0 items; expected item_id and words of the items of the events")
     rows = np.array([place.get(name, -1) for name in item_ids.tolist()], dtype=np.int64)
@@ -59,9 +61,9 @@ def content_vectors(
             f"{where}: none of the {len(place):,} item_ids is among the {item_ids.size:,} of the events "
             f"(e.g. {next(iter(place))!r} against {str(item_ids[0])!r}); expected the same ids in both files"
         )
-    texts, labels = _words(items)
+    spoken, labels = _words(items)
     parts = [
-        part for part in (_text_part(texts, rows, progress), _label_part(labels, rows)) if part is not None
+        part for part in (_text_part(spoken, rows, progress), _label_part(labels, rows)) if part is not None
     ]
     if not parts:
         return np.zeros((rows.size, 1), dtype=np.float32)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -45,8 +47,46 @@ def test_times_of_every_form_are_microseconds(at: pa.Array):
     assert events(user_id=["a", "a"], item_id=["x", "y"], at=at).at.tolist() == [0, 1_000_000]
 
 
-def test_timestamp_is_seconds():
+def test_a_small_timestamp_is_seconds():
     assert events(user_id=["a"], item_id=["x"], timestamp=[2]).at.tolist() == [2_000_000]
+
+
+@pytest.mark.parametrize("name", ["at", "timestamp"])
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([1_700_000_000, 1_700_000_001]),
+        pa.array([1_700_000_000_000, 1_700_000_001_000]),
+        pa.array([1_700_000_000_000_000, 1_700_000_001_000_000]),
+        pa.array([1_700_000_000_000_000_000, 1_700_000_001_000_000_000]),
+        pa.array([1_700_000_000.0, 1_700_000_001.0]),
+        pa.array(["1700000000", "1700000001"]),
+        pa.array(["2023-11-14T22:13:20", "2023-11-14 22:13:21+00:00"]),
+        pa.array([1_700_000_000, 1_700_000_001], pa.timestamp("s")),
+    ],
+)
+def test_the_unit_of_a_time_follows_from_its_size(name: str, times: pa.Array):
+    data = events(user_id=["a", "a"], item_id=["x", "y"], **{name: times})
+    assert data.at.tolist() == [1_700_000_000_000_000, 1_700_000_001_000_000]
+
+
+def test_the_unit_is_one_for_the_column_so_the_order_stays():
+    data = events(user_id=["a"] * 3, item_id=["z", "x", "y"], at=[2 * 10**14, 5 * 10**10, 10**12])
+    assert sequence(data, "a") == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [pa.array([7.0, 8.0]), pa.array([b"7", b"8"]), pa.array(["7", " 8"]), pa.array([7, 8], pa.uint64())],
+)
+def test_ids_of_every_type_are_the_same_text(ids: pa.Array):
+    data = events(user_id=ids, item_id=ids)
+    assert (data.user_ids.tolist(), data.item_ids.tolist()) == (["7", "8"], ["7", "8"])
+
+
+def test_words_of_a_split_are_lower_case_and_empty_cells_are_empty_words():
+    data = events(user_id=["a"] * 3, item_id=["x", "y", "z"], split=["Train", " TEST", None])
+    assert data.split.tolist() == ["train", "test", ""]
 
 
 def test_number_ids_become_text():
@@ -91,8 +131,18 @@ def test_ages_count_later_events_of_the_same_user():
     [
         ({"user_id": ["a"]}, "no column 'item_id'; found user_id"),
         ({"user_id": ["a", None], "item_id": ["x", "y"]}, "row 1: user_id is empty"),
-        ({"user_id": [1.5], "item_id": ["x"]}, "user_id is double; expected text or whole numbers"),
-        ({"user_id": ["a"], "item_id": ["x"], "pos": ["first"]}, "pos is string, expected int64"),
+        ({"user_id": ["a", " "], "item_id": ["x", "y"]}, "row 1: user_id is empty"),
+        ({"user_id": [1.0, math.nan], "item_id": ["x", "y"]}, "row 1: user_id is empty"),
+        ({"user_id": [1.5], "item_id": ["x"]}, "row 0: user_id is 1.5; expected text or whole numbers"),
+        ({"user_id": [["a"]], "item_id": ["x"]}, "user_id is list<.*>; expected text or whole numbers"),
+        ({"user_id": [True], "item_id": ["x"]}, "user_id is bool; expected text or whole numbers"),
+        ({"user_id": ["a"], "item_id": ["x"], "pos": ["first"]}, "row 0: pos is 'first'; expected a number"),
+        ({"user_id": ["a"], "item_id": ["x"], "pos": [None]}, "row 0: pos is empty"),
+        (
+            {"user_id": ["a"], "item_id": ["x"], "at": ["14.11.2023"]},
+            "row 0: at is '14.11.2023'; expected an ISO",
+        ),
+        ({"user_id": ["a"], "item_id": ["x"], "at": [None]}, "row 0: at is empty"),
         ({"user_id": [], "item_id": []}, "found 0 rows"),
     ],
 )

@@ -93,7 +93,11 @@ def test_popularity_counts_events():
 
 def test_recent_popularity_forgets_old_events():
     table = pa.table(
-        {"user_id": [1, 1, 2], "item_id": ["old", "new", "new"], "at": [0, 40 * DAY_US, 41 * DAY_US]}
+        {
+            "user_id": [1, 1, 2],
+            "item_id": ["old", "new", "new"],
+            "at": pa.array([0, 40 * DAY_US, 41 * DAY_US], pa.timestamp("us")),
+        }
     )
     assert last_30_days().fit(Interactions.from_table(table), 0).counts.tolist() == [0, 2]
 

@@ -174,12 +174,11 @@ class BenchReport:
             width: characters a line may have; metrics that do not fit are left out from the right
                 and named below. All are shown when None.
         """
-        title = (
-            f"{self.task} · {self.protocol} · {self.data.users:,} users, {self.data.items:,} items, "
-            f"{self.data.events:,} events · data {self.data.hash}"
-        )
+        counts = {"users": self.data.users, "items": self.data.items, "events": self.data.events}
+        size = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        title = f"{self.task} · {self.protocol} · {size} · data {self.data.hash}"
         notes = "; ".join(self.notes)
-        caption = f"mean ± sd over seeds (se over users) · {self.machine} · commit {self.commit}"
+        caption = f"mean ± sd over seeds (standard error) · {self.machine} · commit {self.commit}"
         names = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
         shown = self._fitting(names, width)
         if len(shown) < len(names):

@@ -19,7 +19,7 @@ from bowerbird.users.behaviour import Behaviour
 
 __all__ = ["ProbeData", "coded", "event_times", "read_probe_data"]
 
-_UNITS_US = {"at": None, "at_us": 1, "at_ms": 1000, "at_s": 1_000_000, "timestamp": 1_000_000}
+_UNITS_US = {"at": None, "at_us": 1, "at_ms": 1000, "at_s": 1_000_000, "timestamp": None}
 _LAST_WORD = re.compile(r"([^\W\d_]{3,})\W*$")
 LEAST_TITLES = 3
 """Items whose titles must end in a word before it stands for a category."""
@@ -39,7 +39,7 @@ class ProbeData:
 def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str = "events") -> ProbeData:
     """Behaviour of a table of events in the standard columns.
 
-    Needed: ``user_id``, ``item_id`` and a time (``at``, or ``timestamp`` in seconds). Read when there: ``action``
+    Needed: ``user_id``, ``item_id`` and a time (``at``, or ``timestamp``). Read when there: ``action``
     (only what says that a person liked the item counts), ``value`` or ``price`` and ``quantity``, ``category``, ``title``;
     category, price and title also from the items. Rows without person, item or time are left out and counted, and so
     are rows of a quantity below zero. Without categories, the last word of a title stands for one.
@@ -104,7 +104,7 @@ def event_times(events: pa.Table, where: str) -> pa.Array:
             return values
     raise InputError(
         f"{where}: no times; found {', '.join(events.column_names)}; what comes after a moment is predicted, "
-        "so it needs a column at (a time) or timestamp (seconds since 1970)"
+        "so a column at or timestamp is needed (a date-time, or a number since 1970)"
     )
 
 
