@@ -60,8 +60,11 @@ export function picture(item, style = "picture", lazy = true) {
 export const itemPage = (id) => `/studio/items/${encodeURIComponent(id)}`;
 export const personPage = (id) => `/studio/people/${encodeURIComponent(id)}`;
 
+/** An item as a small picture; by its title where it has none. */
 export function thumb(item, large = false) {
-  return make("a", { href: itemPage(item.item_id), title: item.title || item.item_id }, picture(item, large ? "thumb large" : "thumb"));
+  const to = { href: itemPage(item.item_id), title: item.title || item.item_id };
+  if (!item.image) return make("a", { ...to, class: "named" }, item.title || item.item_id);
+  return make("a", to, picture(item, large ? "thumb large" : "thumb"));
 }
 
 /** "save" -> what the person did, in words. */

@@ -56,6 +56,13 @@ export function interestRow(user, one, items, again) {
     make("div", { class: "pictures" }, ...shown.map((proof) => make("span", { title: `${did(proof.action)} ${proof.at ? day(proof.at) : ""}` }, thumb(items[proof.item_id], true)))));
 }
 
+const FIRST = 12;
+
+/** Rows that are only shown when asked for. */
+function more(rows) {
+  return rows.length ? make("details", {}, make("summary", { class: "quiet" }, `${many(rows.length, "smaller interest")}`), ...rows) : null;
+}
+
 const wish = (user, word, interest) => send(`/v1/users/${encodeURIComponent(user)}/interests/${word}`, { interest });
 
 /** State with its probabilities, clusters, people alike, vectors: what stands beside the interests. */
@@ -64,14 +71,17 @@ export function understood(portrait, again) {
   const refused = Object.entries(portrait.refused).map(([interest, word]) => make("span", { class: "chip row" }, `${interest.replaceAll("/", " › ")} ${word}d`,
     make("button", { class: "plain small", type: "button", onclick: async () => { await wish(user, "allow", interest); again(); } }, "Undo")));
   const moves = Object.entries(portrait.next_states).filter(([, share]) => share >= 0.005).sort((a, b) => b[1] - a[1]).map(([name, share]) => chip(`${name} ${percent(share)}`, name));
-  const clusters = portrait.medoids.slice(0, 8).map((one) => make("div", { class: "interest" },
+  const rows = portrait.interests.map((one) => interestRow(user, one, items, again));
+  // where nothing has a category the clusters are the interests
+  const medoids = portrait.interests.every((one) => one.by === "category") ? portrait.medoids : [];
+  const clusters = medoids.slice(0, 8).map((one) => make("div", { class: "interest" },
     make("div", { class: "row" }, thumb(items[one.item_id], true), make("span", {}, percent(one.importance))),
     make("div", { class: "pictures" }, ...one.members.filter((id) => id !== one.item_id).slice(0, 12).map((id) => thumb(items[id])))));
   return [
     ...(portrait.p_return === null ? [] : [make("p", { class: "row" }, make("span", {}, `Comes back within ${portrait.return_days} days with ${percent(portrait.p_return)}.`), ...(moves.length ? [make("span", { class: "quiet" }, "People in this state four weeks later:"), ...moves] : []))]),
     make("h2", {}, "Timeline"), timeline(portrait.timeline),
-    make("h2", {}, "Interests"), make("p", { class: "quiet" }, "What this person acts on more than their exposure explains, with the events that say so."),
-    portrait.interests.length ? make("div", { class: "panel" }, ...portrait.interests.map((one) => interestRow(user, one, items, again))) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),
+    make("h2", {}, "Interests"), make("p", { class: "quiet" }, rows.length && portrait.interests[0].by !== "category" ? "Items this person takes together, named by the one in the middle, with the events that say so." : "What this person acts on more than their exposure explains, with the events that say so."),
+    rows.length ? make("div", { class: "panel" }, ...rows.slice(0, FIRST), more(rows.slice(FIRST))) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),
     ...(refused.length ? [make("p", { class: "row" }, make("span", { class: "quiet" }, "Not shown, by the person's wish:"), ...refused)] : []),
     ...(clusters.length ? [make("h2", {}, "Clusters"), make("p", { class: "quiet" }, "Groups of alike items the person acted on; the first picture stands for the group."), make("div", { class: "panel" }, ...clusters)] : []),
     ...(portrait.nearest.length ? [make("h2", {}, "People alike"), make("p", { class: "row" }, ...portrait.nearest.map((one) => make("a", { class: "chip", href: personPage(one.user_id) }, `${one.user_id} ${one.similarity.toFixed(2)}`)), make("span", { class: "quiet" }, `by ${portrait.nearest[0].by.replaceAll("_", " ")}; 1 is the same`))] : []),
