@@ -112,9 +112,8 @@ class NextInterests:
         if not len(asked.vectors):
             return Found.nothing(self.name)
         rows, _ = self._held.index.search(asked.vectors, n, allowed)
-        nearness = 1.0 / np.arange(
-            1, rows.shape[1] + 1, dtype=np.float32
-        )  # of places: logits of topics don't compare
+        # by places, since the logits of one topic say nothing beside those of another
+        nearness = 1.0 / np.arange(1, rows.shape[1] + 1, dtype=np.float32)
         worth = np.tile(nearness, (len(rows), 1))
         return merged(self.name, rows, worth, asked.newest.tolist(), asked.shares.tolist()).first(n)
 

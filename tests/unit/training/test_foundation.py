@@ -24,7 +24,7 @@ from bowerbird.training.surface_tuning import SurfaceTuning, altered, fit_surfac
 
 ITEMS = 24
 DIALS = FoundationSettings(
-    dim=16, blocks=1, length=8, ahead=3, negatives=16, tokens=64, epochs=2, dropout=0.0
+    dim=16, blocks=1, length=8, ahead=3, negatives=16, tokens=256, epochs=2, dropout=0.0
 )
 
 
@@ -137,7 +137,7 @@ def test_what_is_read_keeps_its_learnt_part(monkeypatch) -> None:
 
 @pytest.mark.slow
 def test_a_walk_is_learnt_and_a_new_item_goes_by_its_content() -> None:
-    dials = DIALS.model_copy(update={"epochs": 30, "tokens": 256})
+    dials = DIALS.model_copy(update={"epochs": 30})
     content = np.eye(ITEMS, dtype=np.float32)
     steps = walks(200, content=content)
     cases = SurfaceCases(steps, np.arange(200), steps.items[steps.sequences.bounds[1:] - 1])
@@ -145,6 +145,7 @@ def test_a_walk_is_learnt_and_a_new_item_goes_by_its_content() -> None:
     tuned = fit_surface(steps, 1, dials, None, 0, pretrained=common, for_new=True)
     found = scores(tuned, cases, dials.length, steps.met)
     expected = (steps.items[steps.sequences.bounds[1:] - 1] + 3) % ITEMS  # the next one on the second surface
-    assert np.mean(np.argsort(-found, axis=1)[:, :5] == expected[:, None], axis=0).sum() > 0.6
+    first = np.argsort(-found, axis=1)[:, :5]
+    assert (first == expected[:, None]).any(axis=1).mean() > 0.6  # by chance .21
     alone = scores(tuned, cases, dials.length, np.zeros(ITEMS, bool))
     assert not np.allclose(alone, found)

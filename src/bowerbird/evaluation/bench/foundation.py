@@ -50,6 +50,15 @@ class _Surface:
 
 
 @dataclass(frozen=True, eq=False)
+class _Fitted:
+    """One way to answer: the scores of each surface's cases, and what it cost to come by them."""
+
+    answers: dict[str, Scores]
+    cpu_s: float
+    peak_mb: float
+
+
+@dataclass(frozen=True, eq=False)
 class _Trial:
     """What is learnt from, and what is asked on each surface."""
 
@@ -111,11 +120,11 @@ def run_foundation(
     data = read_surfaces(events, items, where, progress)
     trial, notes = _trial(data, where)
     dials = settings or FoundationSettings()
-    rows = [_row(name, [make()], seeds, trial) for name, make in _counted(trial).items()]
-    trained: dict[str, list[tuple[dict[str, Scores], float, float]]] = {}
+    rows = [_row(name, [fitted], seeds, trial) for name, fitted in _counted(trial).items()]
+    trained: dict[str, list[_Fitted]] = {}
     for seed in range(seeds):
-        for name, answers, cpu_s, peak_mb in _trained(trial, dials, seed, progress, new=items is not None):
-            trained.setdefault(name, []).append((answers, cpu_s, peak_mb))
+        for name, fitted in _trained(trial, dials, seed, progress, new=items is not None).items():
+            trained.setdefault(name, []).append(fitted)
     rows += [_row(name, runs, seeds, trial) for name, runs in trained.items()]
     log = data.log
     people = int((log.sequences.lengths > 0).sum())
@@ -154,52 +163,40 @@ def _trial(data: SurfaceData, where: str) -> tuple[_Trial, list[str]]:
     return _Trial(train, tuple(found)), notes
 
 
-def _counted(trial: _Trial) -> dict[str, Callable[[], tuple[dict[str, Scores], float, float]]]:
+def _counted(trial: _Trial) -> dict[str, _Fitted]:
     """The baselines that count: what is liked on the surface, and what follows what on all of them."""
     train = trial.train
 
-    def popular() -> tuple[dict[str, Scores], float, float]:
-        def of(code: int) -> Scores:
-            own = train.items[train.wanted & (train.surfaces == code)]
-            counts = np.bincount(own, minlength=train.items_total).astype(np.float32)
-            return lambda cases: np.tile(counts, (cases.users.size, 1))
+    def popular(code: int) -> Scores:
+        own = train.items[train.wanted & (train.surfaces == code)]
+        counts = np.bincount(own, minlength=train.items_total).astype(np.float32)
+        return lambda cases: np.tile(counts, (cases.users.size, 1))
 
-        with row_cost() as cost:
-            answers = {one.name: of(one.code) for one in trial.surfaces}
-        return answers, cost.cpu_s, cost.peak_mb
+    with row_cost() as counting:
+        favourites = {one.name: popular(one.code) for one in trial.surfaces}
+    with row_cost() as pairing:
+        users = np.repeat(np.arange(train.sequences.lengths.size, dtype=np.int32), train.sequences.lengths)
+        liked = train.wanted
+        table = SequentialCooccurrence.fit(users[liked], train.items[liked], items_total=train.items_total)
 
-    def neighbours() -> tuple[dict[str, Scores], float, float]:
-        with row_cost() as cost:
-            users = np.repeat(
-                np.arange(train.sequences.lengths.size, dtype=np.int32), train.sequences.lengths
-            )
-            liked = train.wanted
-            table = SequentialCooccurrence.fit(
-                users[liked], train.items[liked], items_total=train.items_total
-            )
+    def following(cases: SurfaceCases) -> Float32[np.ndarray, "case item"]:
+        bounds, rows = cases.log.sequences.bounds, []
+        for user in cases.users.tolist():
+            own = slice(int(bounds[user]), int(bounds[user + 1]))
+            rows.append(table.scores(cases.log.items[own][cases.log.wanted[own]]))
+        return np.stack(rows)
 
-        def answer(cases: SurfaceCases) -> Float32[np.ndarray, "case item"]:
-            log, bounds = cases.log, cases.log.sequences.bounds
-            return np.stack(
-                [
-                    table.scores(
-                        log.items[bounds[user] : bounds[user + 1]][
-                            log.wanted[bounds[user] : bounds[user + 1]]
-                        ]
-                    )
-                    for user in cases.users.tolist()
-                ]
-            )
-
-        return dict.fromkeys((one.name for one in trial.surfaces), answer), cost.cpu_s, cost.peak_mb
-
-    return {"popular on the surface": popular, "seqknn on all surfaces": neighbours}
+    everywhere = dict.fromkeys((one.name for one in trial.surfaces), following)
+    return {
+        "popular on the surface": _Fitted(favourites, counting.cpu_s, counting.peak_mb),
+        "seqknn on all surfaces": _Fitted(everywhere, pairing.cpu_s, pairing.peak_mb),
+    }
 
 
 def _trained(
     trial: _Trial, settings: FoundationSettings, seed: int, progress: Progress, *, new: bool
-) -> list[tuple[str, dict[str, Scores], float, float]]:
-    """The networks of one seed: name, answers by surface, CPU-seconds and peak MB.
+) -> dict[str, _Fitted]:
+    """The networks of one seed, by what the row is called.
 
     Args:
         trial: what is learnt from.
@@ -218,14 +215,8 @@ def _trained(
 
     with row_cost() as before:
         common = pretrain(train, settings, _together(trial), seed, progress)
-    found = [
-        (
-            "pretrained",
-            dict.fromkeys((one.name for one in trial.surfaces), answered(common)),
-            before.cpu_s,
-            before.peak_mb,
-        )
-    ]
+    names = [one.name for one in trial.surfaces]
+    found = {"pretrained": _Fitted(dict.fromkeys(names, answered(common)), before.cpu_s, before.peak_mb)}
     ways = {"from scratch": (None, False), "pretrained and tuned": (common, False)}
     if new:
         ways["tuned with new items in mind"] = (common, True)
@@ -241,7 +232,7 @@ def _trained(
                 for one in trial.surfaces
             }  # fmt: skip
         earlier = 0.0 if pretrained is None else before.cpu_s
-        found.append((name, answers, earlier + cost.cpu_s, max(cost.peak_mb, before.peak_mb)))
+        found[name] = _Fitted(answers, earlier + cost.cpu_s, max(cost.peak_mb, before.peak_mb))
     return found
 
 
@@ -255,15 +246,13 @@ def _together(trial: _Trial) -> SurfaceCases:
     return SurfaceCases(cases[0].log, users, target)
 
 
-def _row(
-    name: str, runs: list[tuple[dict[str, Scores], float, float]], seeds: int, trial: _Trial
-) -> BenchRow:
-    values = [trial.measured(answers) for answers, _, _ in runs]
+def _row(name: str, runs: list[_Fitted], seeds: int, trial: _Trial) -> BenchRow:
+    values = [trial.measured(one.answers) for one in runs]
     copies = seeds // len(runs)
     metrics = {}
     for metric in values[0]:
         own = [value[metric] for value in values]
         error = standard_error(np.mean(own, axis=0)) if own[0].size > 1 else None
         metrics[metric] = Estimate(tuple(float(one.mean()) for one in own) * copies, error)
-    cpu_s = float(np.mean([cost for _, cost, _ in runs]))
-    return BenchRow(name, metrics, cpu_s, max(peak for _, _, peak in runs))
+    cpu_s = float(np.mean([one.cpu_s for one in runs]))
+    return BenchRow(name, metrics, cpu_s, max(one.peak_mb for one in runs))
