@@ -67,8 +67,8 @@ def engaged_topics(
 
     Example:
         >>> topics, shares = engaged_topics(np.array([3, 5, 5, 0], np.int32), most=2)
-        >>> topics.tolist(), shares.round(2).tolist()
-        ([5, 3], [0.69, 0.31])
+        >>> topics.tolist(), [f"{share:.2f}" for share in shares]
+        ([5, 3], ['0.68', '0.32'])
     """
     weights = STEP_DECAY ** np.arange(topics.size - 1, -1, -1, dtype=np.float64)
     totals = np.bincount(topics, weights)

@@ -192,8 +192,8 @@ class _Contender:
         effort = tower_effort(len(pairs.seen), tuned=self._tuned)
         settings = UnifiedSettings(
             plain=self._plain,
-            batch=effort["batch"],
-            epochs=epochs or effort["epochs"],
+            batch=effort.batch,
+            epochs=epochs or effort.epochs,
             narrow_weight=1.0 if self._tuned else 0.5,
         )
         return train_unified(pairs, settings, seed, live=live, progress=progress).tower, live

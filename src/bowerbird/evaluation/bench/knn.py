@@ -144,7 +144,7 @@ def _taught(
 
     effort = tower_effort(len(parts.train), tuned=tuned)
     texts = min(len(found.columns), 4)
-    settings = UnifiedSettings(batch=effort["batch"], epochs=effort["epochs"], held_out=0.0, texts=texts)
+    settings = UnifiedSettings(batch=effort.batch, epochs=effort.epochs, held_out=0.0, texts=texts)
     with row_cost() as cost:
         # places are mirrored while they are learnt from, so one view of them is enough
         count = 1 if tuned else features.features.shape[1]

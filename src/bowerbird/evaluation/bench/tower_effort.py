@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from dataclasses import dataclass
 
 __all__ = ["LEAST_TUNED", "TowerEffort", "tower_effort"]
 
@@ -16,11 +16,14 @@ TUNED_STEPS = 150
 EPOCHS, LEAST_TUNED_EPOCHS, MOST_TUNED_EPOCHS = 20, 4, 30
 
 
-class TowerEffort(TypedDict):
+@dataclass(frozen=True)
+class TowerEffort:
     """The two dials."""
 
     batch: int
+    """Pictures in a step."""
     epochs: int
+    """Passes over all of them."""
 
 
 def tower_effort(items: int, *, tuned: bool) -> TowerEffort:
@@ -34,9 +37,9 @@ def tower_effort(items: int, *, tuned: bool) -> TowerEffort:
 
     Example:
         >>> tower_effort(6000, tuned=False), tower_effort(6000, tuned=True)
-        ({'batch': 1500, 'epochs': 20}, {'batch': 500, 'epochs': 12})
+        (TowerEffort(batch=1500, epochs=20), TowerEffort(batch=500, epochs=12))
         >>> tower_effort(300, tuned=True), tower_effort(20_000, tuned=True)
-        ({'batch': 64, 'epochs': 30}, {'batch': 500, 'epochs': 4})
+        (TowerEffort(batch=64, epochs=30), TowerEffort(batch=500, epochs=4))
     """
     if not tuned:
         return TowerEffort(batch=min(max(items // 4, LEAST_BATCH), MOST_BATCH), epochs=EPOCHS)
