@@ -68,8 +68,8 @@ class FoundationSettings(Settings):
     """Share of values dropped in training."""
     epochs: int = Field(default=12, ge=1)
     """The most epochs; validation stops earlier."""
-    tokens: int = Field(default=4096, ge=64)
-    """Places of a batch."""
+    tokens: int = Field(default=512, ge=64)
+    """Places of a batch; small, because a surface with few actions has few batches."""
     learning_rate: float = Field(default=2e-3, gt=0.0)
     """The largest step size."""
     tuned_share: float = Field(default=0.1, ge=0.0, le=1.0)
