@@ -82,7 +82,8 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
         console.print(visible(text), highlight=False)
 
     def item(item_id: str) -> str:
-        title = release.items[release.item_row(item_id)].title or ""
+        found = release.items[release.item_row(item_id)]
+        title = found.title or found.description or ""
         cut = title if len(title) <= MOST_TITLE else f"{title[: MOST_TITLE - 1].rstrip()}…"
         return f"{item_id} ({cut})" if cut else item_id
 
