@@ -68,7 +68,7 @@ DECLARATIONS: dict[str, dict[str, Any]] = {
             "look_alike": {"quota": 150, "weight": 0.25},
             "covisitation": {"quota": 100, "weight": 0.5},
             "complements": {"quota": 100, "weight": 0.25},
-            "completes_look": {"quota": 100, "weight": 1.0},
+            "completes_look": {"quota": 100, "weight": 2.0},
         },
         "filters": ["excluded", "near_duplicate_of_anchor", "hidden", "near_duplicate_in_slate"],
         "value": {"retrieval": 1.0, "click": 1.0, "purchase": 1.0},
