@@ -7,13 +7,18 @@ other weights on top, so it runs where the built-in one runs, without torch, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import onnx
 from jaxtyping import Float16, Float32, Int32, Int64, UInt8
 from onnx import TensorProto, helper
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from bowerbird.content.efficientnet_lite import LiteVariant, efficientnet_lite_graph, folded
@@ -21,9 +26,19 @@ from bowerbird.content.graph_cache import session
 from bowerbird.content.minilm import LAYERS, VECTOR_DIM, minilm_graph
 from bowerbird.content.torch_file import Weights
 from bowerbird.content.weights import MINILM, MINILM_TOKENIZER
+from bowerbird.errors import InputError
 from bowerbird.telemetry import SILENT, Progress
 
-__all__ = ["PicturePlaces", "TextTokens", "TokenStates", "picture_top", "text_top", "with_tops"]
+__all__ = [
+    "EncoderTops",
+    "PicturePlaces",
+    "TextTokens",
+    "TokenStates",
+    "picture_network",
+    "picture_top",
+    "text_network",
+    "text_top",
+]
 
 PICTURE_PARTS = {
     "expand": ("_expand_conv", "_bn0"),
@@ -61,28 +76,77 @@ def text_top() -> dict[str, Float32[np.ndarray, "..."]]:
     return {name.removeprefix(TEXT_PREFIX): weights[name] for name in weights if name.startswith(TEXT_PREFIX)}
 
 
-def with_tops(
-    variant: LiteVariant,
-    picture: dict[str, Float32[np.ndarray, "..."]],
-    text: dict[str, Float32[np.ndarray, "..."]],
-) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """The two networks with other weights above the cut: pixels to ``vector``, tokens to ``vector``.
+@dataclass(frozen=True)
+class EncoderTops:
+    """The tuned layers of a picture network and of the text network.
 
     Args:
-        variant: the picture network.
         picture: what :func:`picture_top` gives, tuned.
         text: what :func:`text_top` gives, tuned.
     """
+
+    picture: Mapping[str, Float32[np.ndarray, "..."]]
+    text: Mapping[str, Float32[np.ndarray, "..."]]
+
+    @cached_property
+    def version(self) -> str:
+        """A fingerprint of the weights: part of the space of every vector they make."""
+        digest = hashlib.blake2b(digest_size=6)
+        for part in (self.picture, self.text):
+            for name in sorted(part):
+                digest.update(name.encode() + np.ascontiguousarray(part[name]).tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write both as one safetensors file."""
+        named = {"picture": self.picture, "text": self.text}
+        save_file(
+            {
+                f"{side}/{name}": np.ascontiguousarray(values)
+                for side, part in named.items()
+                for name, values in part.items()
+            },
+            path,
+        )
+
+    @staticmethod
+    def load(path: Path) -> EncoderTops:
+        """What :meth:`save` wrote.
+
+        Raises:
+            InputError: the file is absent, damaged or holds something else.
+        """
+        try:
+            held = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"{path}: not saved encoder layers: {error}; run `bowerbird build tuned_encoders` to make them anew"
+            ) from error
+        sides: dict[str, dict[str, np.ndarray]] = {"picture": {}, "text": {}}
+        for key, values in held.items():
+            side, _, name = key.partition("/")
+            sides.setdefault(side, {})[name] = values
+        return EncoderTops(sides["picture"], sides["text"])
+
+
+def picture_network(variant: LiteVariant, tops: EncoderTops | None = None) -> onnx.ModelProto:
+    """A picture network, pixels to ``vector``; with other weights above the cut where tuned ones are given."""
     weights: Weights = dict(variant.weights.read())
-    for part, (conv, norm) in _picture_names(variant).items():
-        bias = picture[f"{part}.bias"]
-        weights[f"{conv}.weight"] = picture[f"{part}.weight"]
+    tuned = {} if tops is None else tops.picture
+    for part, (conv, norm) in _picture_names(variant).items() if tuned else ():
+        bias = tuned[f"{part}.bias"]
+        weights[f"{conv}.weight"] = tuned[f"{part}.weight"]
         # a normalisation that adds the bias and changes nothing else
         none, one = np.zeros_like(bias), np.ones_like(bias)
         for name, values in zip(_NORM_PARTS, (one, bias, none, one - _NORM_EPSILON), strict=True):
             weights[f"{norm}.{name}"] = values
-    words = {**MINILM.read(), **{TEXT_PREFIX + name: values for name, values in text.items()}}
-    return efficientnet_lite_graph(variant, weights), minilm_graph(words)
+    return efficientnet_lite_graph(variant, weights)
+
+
+def text_network(tops: EncoderTops | None = None) -> onnx.ModelProto:
+    """The text network, tokens to ``vector``; with another last layer where a tuned one is given."""
+    tuned = {} if tops is None else tops.text
+    return minilm_graph({**MINILM.read(), **{TEXT_PREFIX + name: values for name, values in tuned.items()}})
 
 
 class PicturePlaces:

@@ -22,9 +22,9 @@ from bowerbird.content.efficientnet_lite import (
     LITE2_VARIANT,
     VECTOR_DIM,
     LiteVariant,
-    efficientnet_lite_graph,
 )
 from bowerbird.content.encoder import EncodedChunk, EncodingFailure, chunks, side_by_side
+from bowerbird.content.encoder_tops import EncoderTops, picture_network
 from bowerbird.content.graph_cache import recipe_hash, session
 from bowerbird.content.isolation import IsolatedDecoding, PreparedPicture
 from bowerbird.content.made_up import drawn_pixels
@@ -63,6 +63,7 @@ class ImageEncoder:
             live in a space of their own.
         isolated: decode in processes of their own, so that a picture which crashes or hangs a decoder
             is a failure like any other.
+        tops: last layers tuned to a catalogue; their vectors live in a space of their own.
 
     Raises:
         MissingDependencyError: the weights are not installed.
@@ -86,17 +87,20 @@ class ImageEncoder:
         precision: Precision = "float",
         *,
         isolated: bool = False,
+        tops: EncoderTops | None = None,
     ) -> None:
         self.variant = variant
+        self._tops = tops
         self._isolated = IsolatedDecoding(variant.size) if isolated else None
         self.threads = threads
         self._limits = limits
-        recipe = recipe_hash(variant.name, variant.weights.sha256, _REVISION, _INT8_REVISION)
+        tuned = () if tops is None else (tops.version,)
+        recipe = recipe_hash(variant.name, variant.weights.sha256, _REVISION, _INT8_REVISION, *tuned)
         graph, self.check = graph_of(
             model_dir,
             variant.name,
             recipe,
-            lambda: efficientnet_lite_graph(variant, variant.weights.read()),
+            lambda: picture_network(variant, tops),
             self._quantised if precision == "int8" else None,
         )
         self.precision: Precision = "int8" if self.check is not None and self.check.passed else "float"
@@ -105,8 +109,9 @@ class ImageEncoder:
     @property
     def space(self) -> Space:
         """Unit vectors of the network's pooled feature; compared by cosine."""
+        tuned = f"-tuned.{self._tops.version}" if self._tops is not None else ""
         precision = f"-int8.{_INT8_REVISION}" if self.precision == "int8" else ""
-        return Space("image", f"{self.variant.name}.{_REVISION}{precision}", VECTOR_DIM)
+        return Space("image", f"{self.variant.name}.{_REVISION}{tuned}{precision}", VECTOR_DIM)
 
     def _prepared(self, file: bytes) -> PreparedPicture:
         if self._isolated is not None:
@@ -177,7 +182,12 @@ class ImageEncoder:
 
         Raises:
             SpaceMismatchError: the vectors are another encoder's.
+            InputError: the encoder is tuned: its features no longer tell the classes.
         """
+        if self._tops is not None:
+            raise InputError(
+                f"class logits: {self.space.version} is tuned to a catalogue; expected the encoder as it comes"
+            )
         self.space.require(vectors.space, "class logits")
         weight, bias = self._classifier
         return (vectors.matrix @ weight.T) * lengths[:, None] + bias

@@ -18,9 +18,10 @@ from jaxtyping import Float32, Int32
 from tokenizers import Encoding, Tokenizer
 
 from bowerbird.content.encoder import EncodedChunk, EncodingFailure, chunks, side_by_side
+from bowerbird.content.encoder_tops import EncoderTops, text_network
 from bowerbird.content.graph_cache import recipe_hash, session
 from bowerbird.content.made_up import made_up_tokens
-from bowerbird.content.minilm import VECTOR_DIM, minilm_graph
+from bowerbird.content.minilm import VECTOR_DIM
 from bowerbird.content.precision import (
     Precision,
     PrecisionCheck,
@@ -58,6 +59,7 @@ class TextEncoder:
         threads: workers side by side.
         precision: ``int8`` runs more than twice as fast where the processor multiplies bytes; its
             vectors live in a space of their own.
+        tops: a last layer tuned to a catalogue; its vectors live in a space of their own.
 
     Raises:
         MissingDependencyError: the weights are not installed.
@@ -66,15 +68,22 @@ class TextEncoder:
     modality: Literal["image", "text"] = "text"
 
     def __init__(
-        self, model_dir: Path | None = None, threads: int = 1, precision: Precision = "float"
+        self,
+        model_dir: Path | None = None,
+        threads: int = 1,
+        precision: Precision = "float",
+        *,
+        tops: EncoderTops | None = None,
     ) -> None:
         self.threads = threads
-        recipe = recipe_hash("minilm-l6", MINILM.sha256, _REVISION, _INT8_REVISION)
+        self._tops = tops
+        tuned = () if tops is None else (tops.version,)
+        recipe = recipe_hash("minilm-l6", MINILM.sha256, _REVISION, _INT8_REVISION, *tuned)
         graph, self.check = graph_of(
             model_dir,
             "minilm-l6",
             recipe,
-            lambda: minilm_graph(MINILM.read()),
+            lambda: text_network(tops),
             partial(_quantised, threads) if precision == "int8" else None,
         )
         self.precision: Precision = "int8" if self.check is not None and self.check.passed else "float"
@@ -86,8 +95,9 @@ class TextEncoder:
     @property
     def space(self) -> Space:
         """Unit vectors of meaning; compared by cosine."""
+        tuned = f"-tuned.{self._tops.version}" if self._tops is not None else ""
         precision = f"-int8.{_INT8_REVISION}" if self.precision == "int8" else ""
-        return Space("text", f"minilm-l6.{_REVISION}{precision}", VECTOR_DIM)
+        return Space("text", f"minilm-l6.{_REVISION}{tuned}{precision}", VECTOR_DIM)
 
     def encode(self, raw: list[str]) -> Vectors:
         """One row per text; absent where it holds no words."""

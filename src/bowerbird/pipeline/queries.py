@@ -26,12 +26,23 @@ class QueryEncoder:
         image: the picture encoder, or None when no item has a picture.
         text: the text encoder, or None when no item has words.
         items: embeds queries where the items are, or None when that space was not built.
+        item_image: the picture encoder the space of items reads, where it is another one.
+        item_text: the text encoder likewise.
     """
 
-    def __init__(self, image: Encoder | None, text: Encoder | None, items: ItemSpace | None) -> None:
+    def __init__(
+        self,
+        image: Encoder | None,
+        text: Encoder | None,
+        items: ItemSpace | None,
+        item_image: Encoder | None = None,
+        item_text: Encoder | None = None,
+    ) -> None:
         self._image = image
         self._text = text
         self._items = items
+        self._item_image = item_image
+        self._item_text = item_text
 
     def encode(
         self, words: str | None, picture: bytes | None, without: str | None = None
@@ -59,7 +70,12 @@ class QueryEncoder:
             found["image"] = vectors
         if found and self._items is not None:
             said = [words] if "text" in found else None
-            found["item"] = self._items.embed(found.get("image"), found.get("text"), said)
+            look, meant = found.get("image"), found.get("text")
+            if look is not None and picture is not None and self._item_image is not None:
+                look = self._item_image.encode([picture])
+            if meant is not None and words and self._item_text is not None:
+                meant = self._item_text.encode([words])
+            found["item"] = self._items.embed(look, meant, said)
             unwanted = self.encode_many([without]) if without and without.strip() else None
             if unwanted is not None:
                 found["item"] = away_from(found["item"], unwanted)
@@ -69,4 +85,5 @@ class QueryEncoder:
         """Many texts in the space of items, a row each; None where there is no text encoder or no such space."""
         if self._text is None or self._items is None or not texts:
             return None
-        return self._items.embed(None, self._text.encode(texts), texts)
+        encoder = self._item_text or self._text
+        return self._items.embed(None, encoder.encode(texts), texts)

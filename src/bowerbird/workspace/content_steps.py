@@ -127,16 +127,21 @@ def _as_bytes(words: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(words).view(np.uint8).astype(np.float32)
 
 
-def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
-    """Encode every picture not seen before."""
-    content = bench.settings.content
-    encoder = running_encoder(content.image_encoder, bench.layout.cache, ENCODER_THREADS, content.engine)
+def encoded_pictures(bench: Workbench, encoder: ContentEncoder) -> tuple[Vectors, int, dict[str, str]]:
+    """A vector for each item's picture, absent where there is none; how many were not in the cache; and what failed, why."""
     names = bench.items.column("image")
     cache = VectorCache(bench.layout, encoder.space)
     missing = cache.missing(sorted({name for name in names if name}))
     failed = _encoded(bench, encoder, missing, (bench.media.get(name) for name in missing), "encode pictures")
-    vectors = cache.get([name or "" for name in names])
-    note = f"{len(missing) - len(failed):,} encoded"
+    return cache.get([name or "" for name in names]), len(missing), failed
+
+
+def make_image_vectors(bench: Workbench, version: str) -> SignalCard:
+    """Encode every picture not seen before."""
+    content = bench.settings.content
+    encoder = running_encoder(content.image_encoder, bench.layout.cache, ENCODER_THREADS, content.engine)
+    vectors, new, failed = encoded_pictures(bench, encoder)
+    note = f"{new - len(failed):,} encoded"
     note += f", {len(failed)} pictures could not be read" if failed else ""
     note += _precision_note(encoder)
     _report_failures(bench, failed)
@@ -177,9 +182,19 @@ def text_key(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def encoded_texts(bench: Workbench, texts: Sequence[str | None], task: str) -> tuple[Vectors, int]:
-    """A text vector for each text, absent where there is none; and how many were not in the cache."""
-    encoder = load_encoder(bench.settings.content.text_encoder, bench.layout.cache, ENCODER_THREADS)
+def encoded_texts(
+    bench: Workbench, texts: Sequence[str | None], task: str, encoder: ContentEncoder | None = None
+) -> tuple[Vectors, int]:
+    """A text vector for each text, absent where there is none; and how many were not in the cache.
+
+    Args:
+        bench: the workspace's stores.
+        texts: what is encoded.
+        task: what progress calls it.
+        encoder: the one of the settings when None.
+    """
+    if encoder is None:
+        encoder = load_encoder(bench.settings.content.text_encoder, bench.layout.cache, ENCODER_THREADS)
     names = [text_key(text) if text else "" for text in texts]
     text_of = dict(zip(names, texts, strict=True))
     cache = VectorCache(bench.layout, encoder.space)

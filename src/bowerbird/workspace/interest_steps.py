@@ -8,10 +8,10 @@ from bowerbird.content.interest_ranking import AskedItems
 from bowerbird.content.interests import ItemInterests, NodeWords, item_interests
 from bowerbird.content.taxonomy import SEPARATOR, Taxonomy
 from bowerbird.records.signal import SignalCard, Vectors
-from bowerbird.workspace.content_steps import encoded_texts
+from bowerbird.workspace.content_steps import encoded_pictures, encoded_texts
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
-from bowerbird.workspace.space_steps import loaded_space
+from bowerbird.workspace.space_steps import loaded_space, tuned_for
 from bowerbird.workspace.workbench import Workbench
 
 __all__ = ["interest_steps"]
@@ -88,7 +88,13 @@ def _teachers(
         return words, None
     image = bench.item_vectors("image_vector").take(rows) if bench.has("image_vector") else None
     own = texts.take(rows) if texts is not None else None
-    blind = space.embed(image, own, [said[row] for row in rows])
+    tuned, asked = tuned_for(bench, space), [said[row] for row in rows]
+    if tuned is None:
+        blind = space.embed(image, own, asked)
+    else:
+        look = encoded_pictures(bench, tuned.image)[0].take(rows)
+        named = encoded_texts(bench, asked, "encode words without categories", tuned.text)[0]
+        blind = space.embed(look, named if own is not None else None, asked)
     seen = np.flatnonzero(blind.present)
     asked_texts = own.take(seen) if own is not None else None
     return words, AskedItems(rows[seen], blind.take(seen), asked_texts)

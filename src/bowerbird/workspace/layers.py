@@ -29,7 +29,16 @@ CONTENT_SIGNALS = (
     "safety",
     "eligibility",
 )
-CONTENT_MODELS = ("unified", "fusion", "looks", "item_index", "image_index", "text_index", "lexical")
+CONTENT_MODELS = (
+    "tuned_encoders",
+    "unified",
+    "fusion",
+    "looks",
+    "item_index",
+    "image_index",
+    "text_index",
+    "lexical",
+)
 """What is made without events, by any chain of steps; a test holds this against the build plan."""
 
 

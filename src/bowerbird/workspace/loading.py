@@ -34,7 +34,7 @@ from bowerbird.stores.preferences import Preferences
 from bowerbird.workspace.audience_steps import loaded_audiences
 from bowerbird.workspace.content_steps import live_encoder
 from bowerbird.workspace.looks_steps import loaded_looks
-from bowerbird.workspace.space_steps import loaded_space
+from bowerbird.workspace.space_steps import loaded_space, tuned_for
 from bowerbird.workspace.workbench import Workbench
 
 LEAST_COLOUR = 0.2
@@ -224,7 +224,11 @@ def _queries(bench: Workbench, vectors: dict[str, Vectors]) -> QueryEncoder:
     for space, encoder in (("image", image), ("text", text)):
         if encoder is not None:
             vectors[space].space.require(encoder.space, f"{space} queries")
-    return QueryEncoder(image, text, loaded_space(bench, vectors.get("item")))
+    space = loaded_space(bench, vectors.get("item"))
+    tuned = tuned_for(bench, space)
+    if tuned is None:
+        return QueryEncoder(image, text, space)
+    return QueryEncoder(image, text, space, tuned.image, tuned.text)
 
 
 def _messages(bench: Workbench) -> tuple[Int32[np.ndarray, "message"], Int64[np.ndarray, "message"]]:

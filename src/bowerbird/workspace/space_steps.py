@@ -16,6 +16,7 @@ from bowerbird.errors import NotReadyError
 from bowerbird.extras import installed
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.workspace.content_steps import (
+    encoded_pictures,
     encoded_texts,
     item_words,
     lacks_pictures,
@@ -25,6 +26,7 @@ from bowerbird.workspace.content_steps import (
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.quality_steps import picture_texts
 from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.tuning_steps import TunedEncoders, lacks_tuning, tuned_encoders
 from bowerbird.workspace.workbench import Workbench
 
 PRICE_SPACE = Space("price", "log.1", 2, "dot")
@@ -39,7 +41,7 @@ WORDLESS = 0.05
 
 def space_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The tower, and the vectors of items it or the fusion gives."""
-    read = ("catalogue", "image_vector", "text_vector", "picture_text")
+    read = ("catalogue", "image_vector", "text_vector", "picture_text", "tuned_encoders")
     chosen = f"{settings.seed}/{settings.content.item_space}"
     return [
         Step("unified", read, 1, chosen, make_unified, lacks_pairs),
@@ -180,6 +182,15 @@ def loaded_space(bench: Workbench, items: Vectors | None) -> ItemSpace | None:
     )
 
 
+def tuned_for(bench: Workbench, space: ItemSpace | None) -> TunedEncoders | None:
+    """The tuned encoders, if it is their vectors that a space of items reads; None where encoders are as they come."""
+    tuned = tuned_encoders(bench) if isinstance(space, UnifiedSpace) else None
+    if tuned is None or not isinstance(space, UnifiedSpace):
+        return None
+    read = {one.space for one in space.tower.inputs}
+    return tuned if tuned.image.space in read else None
+
+
 def _fused_space(bench: Workbench) -> FusedSpace:
     directory = bench.models.directory("fusion")
     fusion = Fusion.load(directory / "fusion.safetensors")
@@ -198,9 +209,14 @@ def _sides(
     bench: Workbench, vocabulary: WordVocabulary | None = None
 ) -> tuple[ItemParts, ItemParts, WordVocabulary, tuple[TowerInput, ...]]:
     """What is seen and what is said of every item; modalities that no item has are left out."""
-    image, text = bench.item_vectors("image_vector"), bench.item_vectors("text_vector")
     words = item_words(bench)
     vocabulary = WordVocabulary.of(words) if vocabulary is None else vocabulary
+    tuned = tuned_encoders(bench) if lacks_tuning(bench) is None else None
+    if tuned is None:
+        image, text, encoder = bench.item_vectors("image_vector"), bench.item_vectors("text_vector"), None
+    else:
+        image, encoder = encoded_pictures(bench, tuned.image)[0], tuned.text
+        text = encoded_texts(bench, words, "encode texts", encoder)[0]
     paths = [
         path.replace("/", " ").replace("-", " ") if path else None for path in bench.items.column("category")
     ]
@@ -209,10 +225,10 @@ def _sides(
     ]
     said = {
         "text": text,
-        "category": encoded_texts(bench, paths, "encode categories")[0],
-        "attributes": encoded_texts(bench, facts, "encode attributes")[0],
+        "category": encoded_texts(bench, paths, "encode categories", encoder)[0],
+        "attributes": encoded_texts(bench, facts, "encode attributes", encoder)[0],
         "price": _prices(bench),
-        "ocr": encoded_texts(bench, picture_texts(bench), "encode words in pictures")[0],
+        "ocr": encoded_texts(bench, picture_texts(bench), "encode words in pictures", encoder)[0],
     }
     said = {name: vectors for name, vectors in said.items() if vectors.present.any()}
     inputs = [TowerInput("image", "image", image.space)]

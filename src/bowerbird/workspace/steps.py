@@ -17,6 +17,7 @@ from bowerbird.workspace.safety_steps import safety_steps
 from bowerbird.workspace.sequence_steps import sequence_steps
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.space_steps import space_steps
+from bowerbird.workspace.tuning_steps import tuning_steps
 from bowerbird.workspace.workbench import Workbench
 
 
@@ -26,6 +27,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
         "content": [
             *encoding_steps(settings),
             *text_steps(settings),
+            *tuning_steps(settings),
             *space_steps(settings),
             *picture_steps(settings),
             *interest_steps(settings),

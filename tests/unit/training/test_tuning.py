@@ -8,12 +8,14 @@ import pytest
 from bowerbird.arrays import normalise
 from bowerbird.content.efficientnet_lite import LITE0_VARIANT
 from bowerbird.content.encoder_tops import (
+    EncoderTops,
     PicturePlaces,
     TextTokens,
     TokenStates,
+    picture_network,
     picture_top,
+    text_network,
     text_top,
-    with_tops,
 )
 from bowerbird.content.graph_cache import session
 from bowerbird.content.item_parts import Block, ItemParts
@@ -91,7 +93,8 @@ def test_tuned_layers_run_in_the_networks_without_torch(encoded, tokens):
     after = {name: one.top.weights.arrays() for name, one in live.items()}
     for name in live:
         assert any(np.abs(after[name][part] - before[name][part]).max() > 1e-4 for part in after[name])
-    picture, text = with_tops(LITE0_VARIANT, after["image"], after["caption"])
+    tops = EncoderTops(after["image"], after["caption"])
+    picture, text = picture_network(LITE0_VARIANT, tops), text_network(tops)
     found = session(picture.SerializeToString()).run(["vector"], {"pixels": pixels})[0]
     with torch.no_grad():
         expected = live["image"].top(torch.from_numpy(places.astype(np.float32))).numpy()

@@ -34,10 +34,10 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
-from bowerbird.evaluation.bench.tower_effort import LEAST_TUNED, tower_effort
 from bowerbird.metrics.cross_modal import best_ranks
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.training.tower_effort import LEAST_TUNED, tower_effort
 
 __all__ = ["run_image_text"]
 

@@ -30,10 +30,10 @@ from bowerbird.evaluation.bench.report import (
     BenchRow,
     Estimate,
 )
-from bowerbird.evaluation.bench.tower_effort import LEAST_TUNED, tower_effort
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.logistic import fitted_logistic
+from bowerbird.training.tower_effort import LEAST_TUNED, tower_effort
 
 __all__ = ["run_knn"]
 
