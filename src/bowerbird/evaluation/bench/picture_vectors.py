@@ -175,7 +175,7 @@ def _write(path: Path, found: list[_Encoded]) -> None:
 
 def _read(path: Path, places: Sequence[int]) -> list[_Encoded]:
     """A span that was kept, for pictures at these places."""
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     row_of = {int(number): row for row, number in enumerate(arrays["good"])}
     found = []
