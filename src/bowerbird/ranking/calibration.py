@@ -36,8 +36,8 @@ class Calibration:
 
 
 COLD_SPREAD = 0.1
-"""How far, in logits, cold items are believed to stand from others before any of them was seen. Timid on purpose: what was
-seen of cold items in one week did not hold in the next on the demo worlds (docs/log.md)."""
+"""How far, in logits, cold items are believed to stand from others before any of them was seen. Timid on purpose: on the demo
+worlds there is nothing to align, and looser beliefs fitted noise; a planted half is still mostly taken away (docs/log.md)."""
 
 
 @dataclass(frozen=True)
