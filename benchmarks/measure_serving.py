@@ -181,7 +181,7 @@ def held_bytes(thing: object, met: set[int]) -> int:
 
 
 def run(script: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-P", str(HERE / script), *arguments], check=True)
+    subprocess.run([sys.executable, str(HERE / script), *arguments], check=True)
 
 
 def in_process(workspace: Path, parts: set[str], count: int) -> dict:

@@ -1,10 +1,11 @@
 """CPU and wall milliseconds of a homefeed request in a warm server, inside the process and over HTTP.
 
-Usage: python -P benchmarks/serving_latency.py WORKSPACE [--requests 300] [--candidates 500] [--json OUT]
+Usage: python benchmarks/serving_latency.py WORKSPACE [--requests 300] [--candidates 500] [--json OUT]
 
 People are drawn from those with a history, each asked once per round. "In process" is the pipeline
 alone; "application" adds routing, limits and JSON through ASGI; "HTTP" is a real server in its own
-process, asked by one client on one connection. CPU is the serving process's own time.
+process, asked by one client on one connection. CPU is the serving process's own time. "In process, network" has a
+neural ranker in place of the workspace's, with drawn weights, and everybody's history is encoded anew; it needs torch.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 import anyio  # noqa: E402 - the lines above must run first
 import numpy as np  # noqa: E402
 
+from bowerbird.extras import installed  # noqa: E402
 from bowerbird.pipeline.settings import SurfaceSettings  # noqa: E402
 from bowerbird.randomness import generator  # noqa: E402
 from bowerbird.records.request import Request  # noqa: E402
 from bowerbird.serving import make_app  # noqa: E402
+from bowerbird.surfaces.answers import Answers  # noqa: E402
 from bowerbird.testing.servers import cpu_seconds  # noqa: E402
 from bowerbird.workspace import Workspace  # noqa: E402
 
@@ -57,8 +60,7 @@ def summary(name: str, wall_s: list[float], cpu_s: float, candidates: float | No
     }
 
 
-def in_process(workspace: Workspace, people: list[str]) -> dict:
-    answers = workspace.answers
+def in_process(name: str, answers: Answers, people: list[str]) -> dict:
     wall, sizes = [], []
     for user in people[:WARM]:
         answers.answer(Request("homefeed", answers.release.as_of, user_id=user))
@@ -68,7 +70,18 @@ def in_process(workspace: Workspace, people: list[str]) -> dict:
         slate = answers.answer(Request("homefeed", answers.release.as_of, user_id=user))
         wall.append(time.perf_counter() - began)
         sizes.append(next(stage.candidates_out for stage in slate.trace if stage.stage == "blend"))
-    return summary("in process", wall, time.process_time() - cpu, round(float(np.mean(sizes)), 1))
+    return summary(name, wall, time.process_time() - cpu, round(float(np.mean(sizes)), 1))
+
+
+def with_network(workspace: Workspace, people: list[str]) -> list[dict]:
+    if not installed("torch"):
+        print("torch is not installed: the network is not measured")
+        return []
+    from drawn_network import with_drawn_network  # beside this file
+
+    release = with_drawn_network(workspace.answers.release, people)
+    answers = Answers(release, workspace.settings.surfaces, workspace.ledger)
+    return [in_process("in process, network", answers, people)]
 
 
 async def through_application(workspace: Workspace, people: list[str]) -> dict:
@@ -147,13 +160,14 @@ def main() -> None:
     if options.profile:
         import cProfile
 
-        in_process(workspace, people)
+        in_process("", workspace.answers, people)
         profile = cProfile.Profile()
-        profile.runcall(in_process, workspace, people)
+        profile.runcall(in_process, "", workspace.answers, people)
         profile.print_stats("tottime")
         return
     rows = [
-        in_process(workspace, people),
+        in_process("in process", workspace.answers, people),
+        *with_network(workspace, people),
         anyio.run(through_application, workspace, people),
         over_http(options.workspace, people, overrides),
     ]

@@ -144,11 +144,11 @@ class RankerNetwork:
         own = self.weights
         places, bins = self.quantiles.read(features)
         n, columns = bins.shape
-        known = bins < MISSING
-        share = np.where(known, places - bins.astype(np.float32), np.float32(0))[:, :, None]
-        table, each = own["bin_table"], np.arange(columns)
-        below = table[each, bins]  # n x feature x width
-        binned = below + share * (table[each, np.where(known, bins + 1, MISSING)] - below)
+        share = np.where(bins < MISSING, places - bins, np.float32(0))[:, :, None]
+        at = bins + np.arange(columns, dtype=np.int32) * (MISSING + 1)
+        binned = self._steps_up.take(at, axis=0)  # n x feature x width
+        binned *= share
+        binned += self._flat_bins.take(at, axis=0)
         dense = places * np.float32(2 / BINS) - np.float32(1)
         taste = np.broadcast_to(person @ own["person_project"], tokens.shape)
         parts = (
@@ -161,6 +161,20 @@ class RankerNetwork:
             nearest.similarity,
         )
         return np.concatenate(parts, axis=1)
+
+    @cached_property
+    def _flat_bins(self) -> Float32[np.ndarray, "row width"]:
+        """The bins of all features below each other."""
+        table = self.weights["bin_table"]
+        return np.ascontiguousarray(table.reshape(-1, table.shape[2]))
+
+    @cached_property
+    def _steps_up(self) -> Float32[np.ndarray, "row width"]:
+        """What each bin lacks of the next one; nothing for what is missing."""
+        table = self.weights["bin_table"]
+        steps = np.zeros_like(table)
+        steps[:, :BINS] = table[:, 1 : BINS + 1] - table[:, :BINS]
+        return steps.reshape(-1, table.shape[2])
 
     def _pooled(self, nearest: NearestSteps) -> Float32[np.ndarray, "n pool"]:
         """What a candidate's nearest actions were and how long ago, the nearer the more."""
