@@ -23,7 +23,7 @@ from bowerbird.slate.rules import Rule, may_move_up, ruled
 from bowerbird.slate.spacing import spaced
 from bowerbird.slate.spread import POOL, SCALE_BEST, spread
 
-__all__ = ["LAW", "Ordered", "Ordering", "policy_rules", "scale_of"]
+__all__ = ["LAW", "Ordered", "Ordering", "policy_rule", "scale_of"]
 
 NEW_DAYS = 7
 """Age up to which an item is new to a rule."""
@@ -88,9 +88,9 @@ class Ordering:
             kept: candidates with their value.
             request: how many are wanted, and the seed of the draw.
         """
-        law = policy_rules(self.release, self.surface, kept)
-        limited = int(self.release.limited(self.surface)[kept.rows].sum()) if law else 0
-        order, added = self._diverse(kept, request.n + limited)
+        under = self.release.limited(self.surface)[kept.rows]
+        law = [policy_rule(under)] if under.any() else []
+        order, added = self._diverse(kept, request.n + int(under.sum()))
         passed: tuple[Drop, ...] = ()
         notes: tuple[str, ...] = ()
         declared = [self._rule(name, one, kept, request.as_of) for name, one in self.settings.rules.items()]
@@ -210,12 +210,9 @@ def _ruled(
     return held, passed, notes
 
 
-def policy_rules(release: Release, surface: str, kept: Candidates) -> list[Rule]:
-    """What the policy limits on a surface, as a rule over the candidates; none where it limits none of them."""
-    of = release.limited(surface)[kept.rows]
-    if not of.any():
-        return []
-    return [Rule(LAW, REASONS[LAW], MAX_SLATE, most=1, every=LIMITED_EVERY, of=of)]
+def policy_rule(under: Bool[np.ndarray, "item"]) -> Rule:
+    """What the policy limits, as a rule over candidates; ``under`` says which of them."""
+    return Rule(LAW, REASONS[LAW], MAX_SLATE, most=1, every=LIMITED_EVERY, of=under)
 
 
 def scale_of(value: Float32[np.ndarray, "item"]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bowerbird.pipeline.ordering import LAW, policy_rules
+from bowerbird.pipeline.ordering import LAW, policy_rule
 from bowerbird.pipeline.runner import Pipeline, Scored, Trace, attributions, request_fingerprint
 from bowerbird.records.campaign import Campaign
 from bowerbird.records.candidates import Drop
@@ -151,21 +151,23 @@ class Auction:
         """Places sold from the top; an ad whose budget does not allow its price is passed over."""
         entries: list[SlateEntry] = []
         refused: list[int] = []
-        limited: list[int] = []
-        law, held = policy_rules(self._pipeline.release, request.surface, scored.candidates), 0
+        under = self._pipeline.release.limited(request.surface)[scored.candidates.rows]
+        law, held = policy_rule(under), 0
         left = list(bids)
         because = attributions(scored.candidates, self._pipeline.release.items.vocabulary.ids)
         while left and len(entries) < request.n:
-            price = second_prices(left[:2])[0]
-            bid = left.pop(0)
-            under = any(rule.of is not None and rule.of[bid.at] for rule in law)
-            if under and not law[0].allows(held, len(entries) + 1):
-                limited.append(int(scored.candidates.rows[bid.at]))
-                continue
+            full = not law.allows(held, len(entries) + 1)
+            may = [bid for bid in left if not (full and under[bid.at])][
+                :2
+            ]  # who may not stand here sets no price
+            if not may:
+                break
+            bid, price = may[0], second_prices(may)[0]
+            left.remove(bid)
             if not self._ledger.hold(bid.campaign, bid.item_id, price, request_id, request.as_of):
                 refused.append(int(scored.candidates.rows[bid.at]))
                 continue
-            held += under
+            held += int(under[bid.at])
             entries.append(
                 SlateEntry(
                     position=len(entries),
@@ -180,6 +182,7 @@ class Auction:
                     campaign_id=bid.campaign.campaign_id,
                 )
             )
+        limited = [int(scored.candidates.rows[bid.at]) for bid in left if under[bid.at]]
         why = {("auction", "its budget is spent or reserved"): refused, (LAW, REASONS[LAW]): limited}
         drops = [Drop(*stage, np.array(rows, np.int32)) for stage, rows in why.items() if rows]
         return tuple(entries), drops
