@@ -12,6 +12,7 @@ from bowerbird.clock import HOUR_US
 from bowerbird.records.event import Events
 from bowerbird.records.vocabulary import Vocabulary
 from bowerbird.signals.aggregates import EventCounts
+from bowerbird.signals.arrivals import Arrivals
 
 
 class OnlineCounts:
@@ -31,7 +32,7 @@ class OnlineCounts:
         self._counted = batch
         self._items = items
         self._hour = hour
-        self._arrived: list[Events] = []
+        self._arrived: Arrivals[Events] = Arrivals(_joined)
         self._guard = threading.Lock()
 
     def add(self, events: Events, now: int) -> None:
@@ -42,11 +43,12 @@ class OnlineCounts:
             now: the time of serving, microseconds UTC.
         """
         with self._guard:
-            self._arrived.append(events)
+            self._arrived.add(events)
             if now // HOUR_US > self._hour:
-                tables = [one.table for one in self._arrived]
-                self._counted = self._counted.appended(Events(pa.concat_tables(tables)), self._items)
-                self._arrived, self._hour = [], now // HOUR_US
+                arrived = self._arrived.taken()
+                if arrived is not None:
+                    self._counted = self._counted.appended(arrived, self._items)
+                self._hour = now // HOUR_US
 
     @property
     def entities(self) -> int:
@@ -80,3 +82,7 @@ class OnlineCounts:
     ) -> tuple[Float64[np.ndarray, "entity"], Float64[np.ndarray, "entity"]]:
         """See :meth:`EventCounts.decayed`."""
         return self._counted.decayed(as_of, half_life_hours)
+
+
+def _joined(pieces: list[Events]) -> Events:
+    return Events(pa.concat_tables([one.table for one in pieces]).combine_chunks())

@@ -6,12 +6,12 @@ import threading
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Int32, Int64
 
 from bowerbird.records.event import Events
 from bowerbird.records.history import History
 from bowerbird.records.vocabulary import Vocabulary
+from bowerbird.signals.arrivals import Arrivals
 from bowerbird.signals.sequences import Sequences, known_steps
 from bowerbird.signals.tracks import Steps
 
@@ -35,7 +35,8 @@ class OnlineSequence:
         self._whole = batch
         self._touched: dict[int, Sequences] = {}
         self._waiting: dict[int, list[Steps]] = {}
-        self._arrived: list[Events] = []
+        self._arrived = Arrivals(Steps.joined)
+        self._unknown = [0, 0]
         self._guard = threading.Lock()
         self.unknown_users = batch.unknown_users
         """Events left out because the user is not known."""
@@ -55,7 +56,6 @@ class OnlineSequence:
     def add(self, events: Events) -> None:
         """Take new events, late ones too."""
         with self._guard:
-            self._arrived.append(events)
             self._take(events)
 
     def whole(self) -> Sequences:
@@ -64,10 +64,10 @@ class OnlineSequence:
         Cost: the first call after new events copies the tracks.
         """
         with self._guard:
-            if self._arrived:
-                tables = [events.table for events in self._arrived]
-                self._whole = self._whole.appended(Events(pa.concat_tables(tables)))
-                self._arrived = []
+            arrived = self._arrived.taken()
+            if arrived is not None:
+                self._whole = self._whole.with_steps(arrived, *self._unknown)
+                self._unknown = [0, 0]
             return self._whole
 
     def meet(self, names: tuple[str, ...]) -> None:
@@ -81,6 +81,9 @@ class OnlineSequence:
         steps, unknown_users, unknown_items = known_steps(events, self._batch.users, self._batch.items)
         self.unknown_users += unknown_users
         self.unknown_items += unknown_items
+        self._unknown[0] += unknown_users
+        self._unknown[1] += unknown_items
+        self._arrived.add(steps)
         order = np.argsort(steps.users, kind="stable")  # each person's arrivals stay in their order
         users = steps.users[order]
         bounds = np.flatnonzero(np.diff(users, prepend=-1, append=-1))

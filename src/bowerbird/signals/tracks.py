@@ -36,6 +36,13 @@ class Steps:
         """The marked steps."""
         return Steps(self.users[keep], self.rows[keep], self.at[keep], self.actions[keep], self.asked[keep])
 
+    @staticmethod
+    def joined(parts: list[Steps]) -> Steps:
+        """Several arrivals as one, in their order."""
+        return Steps(
+            *(np.concatenate([getattr(one, name) for one in parts]) for name in Steps.__dataclass_fields__)
+        )
+
     def __len__(self) -> int:
         return self.users.shape[0]
 

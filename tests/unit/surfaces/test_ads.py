@@ -69,7 +69,9 @@ def test_of_ads_that_the_policy_limits_one_is_shown_and_the_others_set_no_price(
     assert len(limited) == 1
     first, second, third = slate.entries
     assert first.item_id == limited[0]
-    assert first.price > second.score / PRIOR_CLICK  # another of them might have had its place, but not the second
+    assert (
+        first.price > second.score / PRIOR_CLICK
+    )  # another of them might have had its place, but not the second
     assert second.price == pytest.approx(third.score / PRIOR_CLICK)
     assert [drop.reason for drop in slate.dropped if drop.stage == "limited"] == [
         "the policy limits it to one place in 10"
