@@ -243,7 +243,8 @@ def main() -> None:
         copy = Path(folder) / "workspace"
         if parts & {"ingest", "memory", "visible", "saturation"}:
             shutil.copytree(big, copy, copy_function=os.link)  # tables are never written in place ...
-            for path in [copy / "bowerbird.toml", *copy.glob("events/*.sqlite*"), *copy.glob("state/*")]:
+            written = [copy / "bowerbird.toml", *copy.glob("events/*.sqlite*"), *copy.glob("state/**/*")]
+            for path in filter(Path.is_file, written):
                 data = path.read_bytes()  # ... these are
                 path.unlink()
                 path.write_bytes(data)
