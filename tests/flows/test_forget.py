@@ -174,3 +174,35 @@ def test_an_id_leaves_rows_lists_and_maps_of_a_table():
         {"id": "c", "near": [], "told": []},
     ]
     assert without(table, "z") is table
+
+
+@pytest.mark.parametrize("name", ["17", "kitchen"])
+def test_a_number_or_a_word_is_an_id_only_where_it_stands_alone(tmp_path, name):
+    texts = {
+        "params.json": f'{{"rows": 17, "share": 0.17, "note": "a {name} of 17"}}',
+        "words.json": f'{{"{name}": 5}}',
+        "bowerbird.toml": f'n = 17  # {name}\nreason = "a {name} is shown"',
+        "report.html": f"<p>{name} of 17</p>",
+        "counts.csv": "id,n\nx,170\n",
+        "model.onnx": name,
+    }
+    for file, text in texts.items():
+        (tmp_path / file).write_text(text)
+    assert leftovers(tmp_path, name) == []
+    held = {
+        "index.json": f'["a", "{name}"]',
+        "page.html": f'<a href="/studio/people/{name}">x</a>',
+        "rejected.csv": f"row,id\n1,{name}\n",
+    }
+    for file, text in held.items():
+        (tmp_path / file).write_text(text)
+    assert [path.name for path in leftovers(tmp_path, name)] == sorted(held)
+
+
+def test_an_unknown_number_takes_nothing_with_it(lived_in):
+    (lived_in.layout.reports / "build.json").write_text('{"seconds": 17}')
+    before = sorted(path.name for path in lived_in.layout.models.iterdir())
+    with pytest.raises(NotFoundError, match="'17' is nowhere"):
+        lived_in.forget(user="17")
+    assert sorted(path.name for path in lived_in.layout.models.iterdir()) == before
+    assert (lived_in.layout.reports / "build.json").exists()

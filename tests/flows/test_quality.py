@@ -127,7 +127,7 @@ def test_a_sample_is_written_labelled_and_read_back(tiny_workspace, tmp_path):
     [
         ("item_id,draws,label\na,1,1\n", "no column 'weight'"),
         ("draws,weight,label\n1,1,maybe\n", "line 2: label 'maybe'; expected 1 "),
-        ("draws,weight,label\nx,1,1\n", "column 'draws': could not convert"),
+        ("draws,weight,label\nx,1,1\n", "s.csv line 2: draws is 'x'; expected a number"),
         ("draws,weight,label\n1,1,\n", "0 labelled draws; expected at least 2"),
     ],
 )
@@ -144,6 +144,12 @@ def test_without_scores_or_with_both_directions_the_command_says_what_to_do(tiny
     (tmp_path / "risk.csv").write_text("item,risk\n1,0.5\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"risk.csv: no column 'item_id'"):
         write_sample(bench, tmp_path / "s.csv", SampleOptions(risk=tmp_path / "risk.csv"))
+    known = bench.items.ids[0]
+    wrong = {"zzz,.5": "none of its 1 item_ids is in", f"{known},high": "line 2: risk is 'high'; expected"}
+    for row, message in wrong.items():
+        (tmp_path / "risk.csv").write_text(f"item_id,risk\n{row}\n", encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            write_sample(bench, tmp_path / "s.csv", SampleOptions(risk=tmp_path / "risk.csv"))
     with pytest.raises(NotReadyError, match="the policy was not applied yet"):
         policy_counts(Workspace.create(tmp_path / "new").workbench())
     counts = policy_counts(bench)

@@ -91,6 +91,7 @@ def test_an_edit_while_a_build_runs_is_refused_and_one_behind_its_back_is_the_ne
     ("name", "text", "error", "message"),
     [
         ("tree", "node\na\n", InputError, "no column 'path'; found node"),
+        ("tree", "path,to\na,b\n", InputError, "a column 'to' is of edits.*import it with --edits"),
         ("tree", "path\n \n", InputError, "no path in column 'path'"),
         ("edits", "action,from,to\n", InputError, "no column 'path'"),
         ("edits", "action,path,to\nrename,circel,x\n", InputError, "did you mean 'circle'"),

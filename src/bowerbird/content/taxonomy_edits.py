@@ -116,12 +116,12 @@ class EditedTaxonomy:
             categories: what items came with.
 
         Raises:
-            InputError: a node to change or to lead to is not there, a name to take is taken, or a node would come
-                under itself.
+            InputError: a node to change or to lead to is not there, a name to take is taken, a node would come
+                under itself, or an alias leads to another node already.
         """
-        known, found = [path for path in categories if path], self
+        known, found = list(dict.fromkeys(path for path in categories if path)), self
+        nodes, words = _nodes(found, known)
         for number, edit in enumerate(edits, start=1):
-            nodes = found.tree(known).paths
             what = f"taxonomy edit {number} ({edit.action} {edit.path!r} to {edit.to!r})"
             if edit.action != "alias" and edit.path not in nodes:
                 raise InputError(f"{what}: there is no node {edit.path!r}; {_hint(edit.path, nodes)}")
@@ -131,7 +131,11 @@ class EditedTaxonomy:
                 raise InputError(f"{what}: {edit.to!r} is there already; use merge to join the two")
             if edit.action != "alias" and f"{edit.to}/".startswith(f"{edit.path}/"):
                 raise InputError(f"{what}: a node cannot come under itself")
+            if edit.action == "alias" and (led := found.current(edit.path)) not in (edit.path, edit.to):
+                raise InputError(f"{what}: {edit.path!r} leads to {led!r} already; a word leads to one node")
             found = EditedTaxonomy(found.paths, (*found.edits, edit))
+            if edit.action != "alias" or edit.path.casefold() in words:  # another word changes no node
+                nodes, words = _nodes(found, known)
         return found
 
     def to_json(self) -> str:
@@ -144,6 +148,12 @@ class EditedTaxonomy:
         """The inverse of :meth:`to_json`."""
         read = json.loads(text)
         return EditedTaxonomy(tuple(read["paths"]), tuple(Edit(*one) for one in read["edits"]))
+
+
+def _nodes(taxonomy: EditedTaxonomy, categories: Sequence[str]) -> tuple[Sequence[str], set[str]]:
+    """Paths of the tree as it is, and the same without case."""
+    paths = taxonomy.tree(categories).paths
+    return paths, {path.casefold() for path in paths}
 
 
 UNEDITED = EditedTaxonomy()

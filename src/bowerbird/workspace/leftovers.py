@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 RAW_LEAST = 6
 """Ids at least this long are looked for in raw bytes too; a shorter one is in any file by chance."""
+WORD_LISTS = ("words.json", "vocab.index.json")
+"""Words of the catalogue in the text index: one that is a plain word or number is no sign of an id."""
 TEXTS = (".json", ".jsonl", ".csv", ".tsv", ".html", ".txt", ".toml", ".md", ".log")
 
 
@@ -23,7 +25,7 @@ def leftovers(root: Path, name: str) -> list[Path]:
         root: the workspace.
         name: the id of a person or an item.
     """
-    token = re.compile(rb"(?<![\w-])" + re.escape(name.encode()) + rb"(?![\w-])")
+    token = _token(name)
     found: set[Path] = set()
     for path in root.rglob("*"):
         if path.suffix == ".lance" and path.is_dir() and _in_tables(_versions(path), name):
@@ -33,7 +35,21 @@ def leftovers(root: Path, name: str) -> list[Path]:
     return sorted(found)
 
 
+def _token(name: str) -> re.Pattern[bytes]:
+    """An id as texts write it. A plain number or word is one only where a text sets it apart, as a value of its own."""
+    before, after = rb"(?<![\w-])", rb"(?![\w-])"
+    if _is_plain(name):
+        before, after = rb"(?<=[\"'>/])", rb"(?=[\"'<])"
+    return re.compile(before + re.escape(name.encode()) + after)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isdigit() or name.isalpha()
+
+
 def _in_file(path: Path, name: str, token: re.Pattern[bytes]) -> bool:
+    if path.name in WORD_LISTS and _is_plain(name):
+        return False
     if path.suffix == ".parquet" and _in_tables(iter([pq.read_table(path)]), name):
         return True
     if path.suffix == ".arrow":
@@ -42,6 +58,8 @@ def _in_file(path: Path, name: str, token: re.Pattern[bytes]) -> bool:
                 return True
     if path.suffix == ".sqlite" and _in_sqlite(path, name):
         return True
+    if path.suffix in (".csv", ".tsv") and _is_plain(name):
+        return name in re.split(r"[,;\t\"\r\n]", path.read_text(encoding="utf-8", errors="replace"))
     if path.suffix in TEXTS:
         return token.search(path.read_bytes()) is not None
     if len(name) < RAW_LEAST:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float64
 
 from bowerbird.clock import DAY_US
+from bowerbird.datasets import columns
 from bowerbird.datasets.columns import texts
 from bowerbird.datasets.tables import read_table
 from bowerbird.errors import InputError, NotReadyError
@@ -111,10 +113,12 @@ def labelled_prevalence(file: Path) -> LabelledPrevalence:
 
 
 def _numbers(cells: list[str | None], name: str, file: Path) -> Float64[np.ndarray, "row"]:
-    try:
-        return np.array([float(cell or "") for cell in cells], dtype=np.float64)
-    except ValueError as error:
-        raise InputError(f"{file.name}: column {name!r}: {error}; leave it as it was written") from error
+    values, bad = columns.numbers(pa.array(cells, pa.string()))
+    found = values.to_numpy(zero_copy_only=False)
+    if bad.any() or np.isnan(found).any():
+        row = int((bad | np.isnan(found)).argmax())
+        raise InputError(f"{file.name} line {row + 2}: {name} is {cells[row]!r}; expected a number")
+    return found
 
 
 def _risk(bench: Workbench, options: SampleOptions) -> Float64[np.ndarray, "item"]:
@@ -127,6 +131,8 @@ def _risk(bench: Workbench, options: SampleOptions) -> Float64[np.ndarray, "item
                 f"{options.risk.name}: no column {missing[0]!r}; found {', '.join(table.column_names)}"
             )
         rows = bench.items.vocabulary.rows(texts(table["item_id"]).to_pylist())
+        if (rows < 0).all():
+            raise InputError(f"{options.risk.name}: none of its {rows.size:,} item_ids is in the catalogue")
         values = _numbers(texts(table["risk"]).to_pylist(), "risk", options.risk)
         risk[rows[rows >= 0]] = values[rows >= 0]
     elif bench.signals.card("safety") is not None:

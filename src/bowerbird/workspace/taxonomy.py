@@ -94,6 +94,8 @@ def _tree(file: Path) -> tuple[tuple[str, ...], list[Edit]]:
     table = read_table(file)
     if "path" not in table.column_names:
         raise InputError(f"{file.name}: no column 'path'; found {', '.join(table.column_names)}")
+    if "to" in table.column_names:
+        raise InputError(f"{file.name}: a column 'to' is of edits, not of a tree; import it with --edits")
     paths = ["/".join(path_parts(path)) for path in texts(table["path"]).to_pylist()]
     if not any(paths):
         raise InputError(f"{file.name}: no path in column 'path'; expected e.g. home/kitchen")

@@ -90,3 +90,21 @@ def test_after_any_edits_that_are_accepted_every_path_leads_to_a_node_with_all_i
 def test_an_edit_that_does_not_fit_is_refused(edit, message):
     with pytest.raises(InputError, match=message):
         after(edit)
+
+
+def test_a_word_leads_to_one_node():
+    found = after(("alias", "loaves", "food/bread"))
+    assert found.edited([Edit("alias", "loaves", "food/bread")], CATEGORIES).current("loaves") == "food/bread"
+    with pytest.raises(InputError, match="'loaves' leads to 'food/bread' already; a word leads to one node"):
+        found.edited([Edit("alias", "loaves", "food/cake")], CATEGORIES)
+
+
+def test_many_aliases_build_the_tree_once(monkeypatch):
+    built = []
+    tree = EditedTaxonomy.tree
+    monkeypatch.setattr(EditedTaxonomy, "tree", lambda *given: built.append(1) or tree(*given))
+    found = UNEDITED.edited([Edit("alias", f"word {n}", "food/bread") for n in range(50)], CATEGORIES)
+    assert (found.current("WORD 49"), len(built)) == ("food/bread", 1)
+    renamed = [Edit("alias", "Breads", "food/bread"), Edit("rename", "food/bread", "bakery")]
+    found.edited([*renamed, Edit("alias", "rolls", "bakery")], CATEGORIES)
+    assert len(built) == 4  # before, after a word that was a node, and after the rename
