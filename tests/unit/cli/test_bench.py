@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bowerbird.cli.bench import app
+from bowerbird.cli.app import bench_app as app
 from bowerbird.errors import InputError
 
 
@@ -73,7 +73,7 @@ def test_data_that_cannot_be_tested_fails_with_a_reason(tmp_path: Path):
         )
 
 
-@pytest.mark.parametrize("task", ["next-item", "collaborative", "ann", "encode"])
+@pytest.mark.parametrize("task", ["next-item", "collaborative", "ann", "encode", "foundation"])
 def test_every_command_helps_with_an_example(task: str):
     code, text = run(task, "--help")
     assert code == 0
