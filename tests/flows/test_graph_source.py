@@ -7,8 +7,9 @@ import pytest
 
 from bowerbird.records.request import Request
 from bowerbird.workspace import Workspace
-
-SOURCE = "surfaces.related.sources.kept_together.quota=50"
+from bowerbird.workspace.graph_steps import lacks_graph
+from bowerbird.workspace.settings import WorkspaceSettings
+from bowerbird.workspace.workbench import Workbench
 
 
 def related(workspace: Workspace) -> list[str]:
@@ -19,23 +20,27 @@ def related(workspace: Workspace) -> list[str]:
     return [one.source for entry in slate.entries for one in entry.because]
 
 
-def test_where_no_surface_asks_for_it_nothing_is_made(tiny_workspace: Workspace):
+def test_it_can_be_turned_off_and_is_not_made_where_no_surface_asks_for_it(tiny_workspace: Workspace):
+    root = tiny_workspace.layout.root
+    off = Workspace.open(root, ['content.graph="off"']).workbench()
+    assert lacks_graph(off) == 'the settings say [content] graph = "off"'
+    declared = off.settings.surfaces["related"]
+    silent = {name: one for name, one in declared.sources.items() if name != "kept_together"}
+    surfaces = {**off.settings.surfaces, "related": declared.model_copy(update={"sources": silent})}
+    auto = WorkspaceSettings().model_copy(update={"surfaces": surfaces})
+    assert lacks_graph(Workbench(tiny_workspace.layout, auto)) == "no surface has the source 'kept_together'"
+
+
+def test_the_closed_form_feeds_the_source_and_a_copy_stands_where_its_original_does(
+    tiny_workspace: Workspace,
+):
     bench = tiny_workspace.workbench()
-    assert not bench.has("graph_vector")
-    assert "kept_together" not in related(tiny_workspace)
-
-
-def test_the_closed_form_feeds_the_source_and_a_copy_stands_where_its_original_does(own_workspace: Workspace):
-    asked = Workspace.open(own_workspace.layout.root, [SOURCE])
-    asked.build(["graph_index"])
-    bench = asked.workbench()
     assert bench.live_card("graph_vector").producer == "graph, closed form"
     assert bench.live_card("graph_network") is None
     vectors, canonical = bench.item_vectors("graph_vector"), bench.canonical_rows()
     assert vectors.space.name == "graph"
     assert np.array_equal(vectors.matrix, vectors.matrix[canonical])
-    assert "kept_together" in related(asked)
-    assert all(result.outcome != "built" for result in asked.build(["graph_index"]))
+    assert "kept_together" in related(tiny_workspace)
 
 
 @pytest.mark.slow
@@ -47,7 +52,7 @@ def test_the_trained_network_feeds_the_source_where_the_settings_ask_for_it(
         dim=64, batch=64, steps=2, loop=training.LoopSettings(epochs=2, warmup_steps=1)
     )
     monkeypatch.setattr(training, "GraphNetworkSettings", lambda: quick)
-    asked = Workspace.open(own_workspace.layout.root, [SOURCE, 'content.graph="trained"'])
+    asked = Workspace.open(own_workspace.layout.root, ['content.graph="trained"'])
     asked.build(["graph_index"])
     assert asked.workbench().live_card("graph_vector").producer == "graph network"
     assert "kept_together" in related(asked)

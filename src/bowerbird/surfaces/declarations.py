@@ -35,6 +35,7 @@ DECLARATIONS: dict[str, dict[str, Any]] = {
             "similar": {"quota": 150, "weight": 1.0},
             "look_alike": {"quota": 100, "weight": 0.5},
             "covisitation": {"quota": 150, "weight": 1.0},
+            "kept_together": {"quota": 150, "weight": 1.0},
         },
         "filters": ["excluded", "near_duplicate_of_anchor", "hidden", "near_duplicate_in_slate"],
         "value": {"retrieval": 1.0, "save": 0.5, "hide": -1.0},

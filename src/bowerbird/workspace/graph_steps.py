@@ -45,6 +45,8 @@ def graph_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
 
 def lacks_graph(bench: Workbench) -> str | None:
     """A source that reads the vectors, events and item vectors are needed."""
+    if bench.settings.content.graph == "off":
+        return 'the settings say [content] graph = "off"'
     if not any(SOURCE in surface.sources for surface in bench.settings.surfaces.values()):
         return f"no surface has the source {SOURCE!r}"
     if not len(bench.events):
