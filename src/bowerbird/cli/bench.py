@@ -166,17 +166,28 @@ def _one_of(protocol: str | None, known: Iterable[str | None]) -> None:
         )
 
 
-def read_interactions(events: Path | None) -> Interactions:
-    """The events of a file; windows of a history and the item that followed become sequences again."""
+def read_interactions(events: Path | None, *, liked: bool = False) -> Interactions:
+    """The events of a file; windows of a history and the item that followed become sequences again.
+
+    Args:
+        events: the file.
+        liked: leave out impressions, hides and searches, where the file says what was done.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from bowerbird.datasets.amazon2018 import unrolled
     from bowerbird.datasets.tables import read_table
     from bowerbird.recommenders.interactions import Interactions
+    from bowerbird.records.event import POSITIVE_ACTIONS
 
     if events is None:
         raise typer.BadParameter("missing; expected a file with user_id and item_id", param_hint="--events")
     table = read_table(events)
     if {"user_id", "history", "target", "split"} <= set(table.column_names):
         table = unrolled(table)
+    if liked and "action" in table.column_names:
+        table = table.filter(pc.is_in(table.column("action"), pa.array(POSITIVE_ACTIONS)))
     return Interactions.from_table(table, events.name)
 
 

@@ -237,7 +237,7 @@ def neighbour_loss(
     from bowerbird.evaluation.bench.neighbour_loss import run_neighbour_loss
     from bowerbird.recommenders.item_content import content_vectors, item_words
 
-    met, table = read_interactions(events), read_table(items)
+    met, table = read_interactions(events, liked=True), read_table(items)
     content = content_vectors(table, met.item_ids, items.name, BarProgress())
     plan = BenchPlan(("neighbour-loss",), seeds, progress=BarProgress())
     show(run_neighbour_loss(replace(met, content=content), item_words(table, met.item_ids), plan), json)
