@@ -108,6 +108,15 @@ PARTS = (
         ("recall@10", "ndcg@10", "lift over content", "lift over no neighbour loss"),
     ),
     Part(
+        "neighbour-loss-hidden",
+        "The same with a fifth of Office's items hidden, which gives more targets",
+        (
+            *("neighbour-loss", "--events", "{data}/amazon2018_text/office_products_windows.parquet"),
+            *("--items", "{data}/amazon2018_text/office_products_items.parquet", "--hide", "--seeds", "2"),
+        ),
+        ("recall@10", "ndcg@10", "lift over content", "lift over no neighbour loss"),
+    ),
+    Part(
         "neighbour-loss-demo",
         "The same on the demo world (`make demo` first)",
         (

@@ -225,6 +225,10 @@ def graph(
 def neighbour_loss(
     events: Annotated[Path, typer.Option(help="user_id, item_id [, at or pos] [, split].")],
     items: Annotated[Path, typer.Option(help="Items with item_id and their words: title, category, ...")],
+    own_split: Annotated[
+        bool,
+        typer.Option("--own-split/--hide", help="New items of the file's test split, or a fifth hidden."),
+    ] = True,
     seeds: Seeds = 3,
     json: Json = None,
 ) -> None:
@@ -240,7 +244,8 @@ def neighbour_loss(
     met, table = read_interactions(events, liked=True), read_table(items)
     content = content_vectors(table, met.item_ids, items.name, BarProgress())
     plan = BenchPlan(("neighbour-loss",), seeds, progress=BarProgress())
-    show(run_neighbour_loss(replace(met, content=content), item_words(table, met.item_ids), plan), json)
+    met = replace(met, content=content, split=met.split if own_split else None)
+    show(run_neighbour_loss(met, item_words(table, met.item_ids), plan), json)
 
 
 @app.command(
