@@ -144,7 +144,7 @@ def test_without_scores_or_with_both_directions_the_command_says_what_to_do(tiny
     (tmp_path / "risk.csv").write_text("item,risk\n1,0.5\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"risk.csv: no column 'item_id'"):
         write_sample(bench, tmp_path / "s.csv", SampleOptions(risk=tmp_path / "risk.csv"))
-    known = bench.items.ids[0]
+    known = bench.items.vocabulary.ids[0]
     wrong = {"zzz,.5": "none of its 1 item_ids is in", f"{known},high": "line 2: risk is 'high'; expected"}
     for row, message in wrong.items():
         (tmp_path / "risk.csv").write_text(f"item_id,risk\n{row}\n", encoding="utf-8")

@@ -43,8 +43,8 @@ MOST_REQUESTS = (8_000, 3_000, 3_000)
 KINDS: tuple[RankerKind, ...] = ("trees", "neural")
 LEAST_POSITIVES = 30
 """An action with fewer positives in training is not predicted."""
-LEAST_CALIBRATED = 10
-"""Nor is one with fewer in the part that calibrates."""
+LEAST_CALIBRATED = 25
+"""Nor is one with fewer in the part that calibrates: they fix a level to a fifth of itself."""
 
 
 @runtime_checkable
