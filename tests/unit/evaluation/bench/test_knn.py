@@ -76,7 +76,7 @@ def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(
     pytest.importorskip("torch")
     from bowerbird.evaluation.bench import knn
     from bowerbird.evaluation.bench.knn import run_knn
-    from bowerbird.evaluation.bench.tower_effort import TowerEffort
+    from bowerbird.training.tower_effort import TowerEffort
 
     def few_passes(items: int, *, tuned: bool) -> TowerEffort:
         return TowerEffort(batch=items // 2 if tuned else items, epochs=6 if tuned else 20)
