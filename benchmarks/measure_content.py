@@ -23,19 +23,22 @@ FLICKR = ("--images", "{data}/flickr8k_224", "--captions", "{data}/flickr8k_224/
 MYNTRA = ("--images", "{data}/myntra_fashion", "--captions", "{data}/myntra_fashion/styles.parquet")
 CLOTHING = ("--images", "{data}/clothing_small", "--captions", "{data}/clothing_small/labels.parquet")
 
+KEPT = ("--kept", "{out}/kept")
+"""Pictures encoded for one part serve the others, and a run that was stopped."""
+
 IMAGE_TEXT = ("t2i r@1", "t2i r@10", "i2t r@1", "i2t r@10", "t2i r@10, 64 numbers", "t2i r@10, int8")
 
 PARTS = (
     Part(
         "image-text",
         "Texts and pictures that find each other, Flickr8k (dev)",
-        ("image-text", *FLICKR),
+        ("image-text", *FLICKR, *KEPT),
         IMAGE_TEXT,
     ),
     Part(
         "image-text-joint",
         "One model of three sets beside each set's own: Flickr8k (dev), Myntra titles, clothing classes (drawn test)",
-        ("image-text", *FLICKR, *MYNTRA, *CLOTHING),
+        ("image-text", *FLICKR, *MYNTRA, *CLOTHING, *KEPT),
         IMAGE_TEXT,
     ),
     Part(
@@ -43,7 +46,7 @@ PARTS = (
         "Clothing classes (validation) by neighbours, by a probe and by names alone",
         (
             *("knn", "--images", "{data}/clothing_small"),
-            *("--labels", "{data}/clothing_small/labels.parquet", "--columns", "label"),
+            *("--labels", "{data}/clothing_small/labels.parquet", "--columns", "label", *KEPT),
         ),
         ("knn-20", "probe", "zero-shot"),
     ),
