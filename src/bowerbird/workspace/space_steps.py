@@ -211,7 +211,7 @@ def _sides(
     """What is seen and what is said of every item; modalities that no item has are left out."""
     words = item_words(bench)
     vocabulary = WordVocabulary.of(words) if vocabulary is None else vocabulary
-    tuned = tuned_encoders(bench) if lacks_tuning(bench) is None else None
+    tuned = tuned_encoders(bench, building=True) if lacks_tuning(bench) is None else None
     if tuned is None:
         image, text, encoder = bench.item_vectors("image_vector"), bench.item_vectors("text_vector"), None
     else:

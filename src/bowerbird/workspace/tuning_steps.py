@@ -156,8 +156,13 @@ def _gained(found: Mapping[str, float]) -> bool:
     return found["tuned"] > found["frozen"]
 
 
-def tuned_encoders(bench: Workbench) -> TunedEncoders | None:
-    """The tuned encoders the last build left; None where there are none or tuning gained nothing."""
+def tuned_encoders(bench: Workbench, *, building: bool = False) -> TunedEncoders | None:
+    """The tuned encoders the last build left; None where there are none or tuning gained nothing.
+
+    Args:
+        bench: the workspace's stores.
+        building: for a catalogue: several workers, pictures decoded in processes of their own; else for queries.
+    """
     if bench.models.card("tuned_encoders") is None:
         return None
     path = bench.models.directory("tuned_encoders") / _TOPS
@@ -167,18 +172,17 @@ def tuned_encoders(bench: Workbench) -> TunedEncoders | None:
     name, _, choice = content.image_encoder.partition(":")
     if name not in TUNABLE or content.text_encoder.partition(":")[0] != TEXT_ENCODER:
         return None
+    threads = ENCODER_THREADS if building else 1
     image = ImageEncoder(
         TUNABLE[name],
         cache,
-        ENCODER_THREADS,
+        threads,
         precision=checked_precision(name, choice or "float"),
-        isolated=True,
+        isolated=building,
         tops=tops,
     )
-    choice = content.text_encoder.partition(":")[2] or "float"
-    return TunedEncoders(
-        image, TextEncoder(cache, ENCODER_THREADS, checked_precision(TEXT_ENCODER, choice), tops=tops)
-    )
+    spoken = checked_precision(TEXT_ENCODER, content.text_encoder.partition(":")[2] or "float")
+    return TunedEncoders(image, TextEncoder(cache, threads, spoken, tops=tops))
 
 
 def _kept(
