@@ -87,7 +87,7 @@ def test_encoders_are_tuned_once_and_again_when_the_catalogue_has_doubled(
     pq.write_table(one, tmp_path / "one.parquet")
     shop.import_files("items", [tmp_path / "one.parquet"])
     before = shop.workbench().inputs()["catalogue size"]
-    assert before == "below 128"
+    assert before == "below 128, 0 forgotten"
     outcome = {one.name: one.outcome for one in shop.build(["tuned_encoders"])}
     assert outcome == {"tuned_encoders": "unchanged"}
 
@@ -114,3 +114,8 @@ def test_layers_that_gained_nothing_are_not_used(shop: Workspace, tmp_path: Path
     (tmp_path / "broken.safetensors").write_bytes(b"x")
     with pytest.raises(InputError, match="not saved encoder layers"):
         tuning_steps.EncoderTops.load(tmp_path / "broken.safetensors")
+
+
+def test_what_was_learnt_from_a_forgotten_item_is_learnt_anew(shop: Workspace) -> None:
+    shop.forget(item="new")
+    assert shop.workbench().inputs()["catalogue size"] == "below 128, 1 forgotten"

@@ -159,6 +159,11 @@ class LanceCatalogue:
         """A hash of the content of all rows; equal content in another order has the same one."""
         return joined_hash({kind: table["hash"] for kind, table in self._live().items() if table["rows"]})
 
+    @property
+    def forgotten_items(self) -> int:
+        """How many items were ever forgotten: what was learnt from them must be learnt anew."""
+        return int(self._live().get("items", {}).get("forgotten", 0))
+
     def forget(self, kind: Literal["items", "users"], name: str) -> int:
         """Remove an item or a user from every version; later rows move up. Returns how many rows are gone.
 
@@ -170,7 +175,7 @@ class LanceCatalogue:
         table, key = self._read(kind), TABLES[kind][1]
         left = table.filter(pc.not_equal(table.column(key), name))
         if len(left) < len(table):
-            self._publish(kind, left)
+            self._publish(kind, left, forgotten=len(table) - len(left))
         live = self._live()
         if kind in live:
             live[kind]["kept"] = [live[kind]["version"]]
@@ -215,13 +220,19 @@ class LanceCatalogue:
         table = read_version(self._path(kind), live["version"])
         return conformed(table, schema, kind)  # a table of before a column was added lacks it
 
-    def _publish(self, kind: str, table: pa.Table) -> None:
+    def _publish(self, kind: str, table: pa.Table, *, forgotten: int = 0) -> None:
         from bowerbird.stores.lance_table import drop_versions, write_version
 
         version = write_version(self._path(kind), table)
         live = self._live()
         before = live.get(kind, {})
         kept = [*before.get("kept", []), version][-VERSIONS_KEPT:]
-        live[kind] = {"version": version, "rows": table.num_rows, "hash": content_hash(table), "kept": kept}
+        live[kind] = {
+            "version": version,
+            "rows": table.num_rows,
+            "hash": content_hash(table),
+            "kept": kept,
+            "forgotten": before.get("forgotten", 0) + forgotten,
+        }
         write_atomically(self._pointer, json.dumps(live, indent=1).encode())
         drop_versions(self._path(kind), set(kept))

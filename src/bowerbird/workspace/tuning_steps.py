@@ -1,8 +1,8 @@
 """The build step that tunes the last layers of the built-in encoders to this catalogue, and the encoders it leaves.
 
 Tuned encoders serve the space of items only: near-duplicates, interests by sight and the text index keep reading the
-encoders as they come. The step runs again when the catalogue has doubled, not with each import: a few new items
-change the encoders little, and every vector of another version has to be made anew.
+encoders as they come. The step runs again when the catalogue has doubled or an item was forgotten, not with each import: a
+few new items change the encoders little, and every vector of another version has to be made anew.
 """
 
 from __future__ import annotations

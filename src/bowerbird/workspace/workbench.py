@@ -145,7 +145,7 @@ class Workbench:
         return self.live_card(name) is not None
 
     def inputs(self) -> dict[str, str]:
-        """Versions of what builds read: the catalogue, its size to the next power of two, and the events.
+        """Versions of what builds read: the catalogue, its size to the next power of two with what was forgotten, and the events.
 
         A time that was asked for counts too: the same events are older a month later, and states, decays
         and recency change with no new event.
@@ -160,7 +160,7 @@ class Workbench:
                 lists.update(name.encode() + (self.layout.root / audience.seeds).read_bytes())
         return {
             "catalogue": catalogue,
-            "catalogue size": f"below {1 << len(self.items).bit_length():,}",
+            "catalogue size": f"below {1 << len(self.items).bit_length():,}, {self.catalogue.forgotten_items} forgotten",
             "events": events,
             "audience lists": lists.hexdigest(),
         }
