@@ -130,7 +130,7 @@ def make_tuned_encoders(bench: Workbench, version: str) -> SignalCard:
     for name, learning in (("frozen", {}), ("tuned", live)):
         effort = tower_effort(count, tuned=bool(learning))
         if learning:
-            minutes = TRAINING_SHARE * sample.seconds * count * effort["epochs"] / 60
+            minutes = TRAINING_SHARE * sample.seconds * count * effort.epochs / 60
             bench.progress.start(f"tune encoders, about {minutes:.0f} minutes", None)
             bench.progress.finish()
         trained = train_unified(
@@ -139,8 +139,8 @@ def make_tuned_encoders(bench: Workbench, version: str) -> SignalCard:
                 texts=1,
                 narrow_weight=1.0,
                 held_out=HELD_OUT,
-                batch=effort["batch"],
-                epochs=effort["epochs"],
+                batch=effort.batch,
+                epochs=effort.epochs,
             ),
             bench.settings.seed,
             live=learning,
