@@ -24,7 +24,7 @@ from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
 from bowerbird.content.text_encoder import TextEncoder
 from bowerbird.content.unified import TowerInput, UnifiedTower
-from bowerbird.errors import InputError
+from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.captioned import TRAIN, Captioned, captioned_pictures
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.picture_vectors import PictureFeatures, picture_features
@@ -112,6 +112,7 @@ def run_image_text(
     read = [encode(*one) for one in sets]
     fitted = [encode(*fit)] if fit is not None else []
     rows: list[BenchRow] = []
+    notes: list[str] = []
     together: list[_Contender] = []
     if len(read) > 1 and not fitted:
         together.append(_Contender("ours, trained on all sets", read, _kind(read, read, tune)))
@@ -123,9 +124,28 @@ def run_image_text(
         contenders = [_Contender("linear heads", own, "plain"), _Contender("ours", own, kind)]
         if kind == "tuned":
             contenders.insert(1, _Contender("ours, frozen encoders", own))
-        for contender in (*contenders, *together):
+        trained, lacking = _trained_rows([*contenders, *together], one, where, seeds, epochs, progress)
+        rows += trained
+        notes += lacking
+    return _report(read, fitted, rows, notes)
+
+
+def _trained_rows(
+    contenders: Sequence[_Contender],
+    one: _Set,
+    where: str,
+    seeds: int,
+    epochs: int | None,
+    progress: Progress,
+) -> tuple[list[BenchRow], list[str]]:
+    """Lines of the trained contenders, and what is said of those with too little to learn from."""
+    rows, notes = [], []
+    for contender in contenders:
+        try:
             rows.append(contender.row(one, where, seeds, epochs, progress))
-    return _report(read, fitted, rows)
+        except NotReadyError as error:
+            notes.append(f"no line for {where}{contender.name}: {error}")
+    return rows, notes
 
 
 def _kind(fitted: Sequence[_Set], asked: Sequence[_Set], tune: bool | None) -> Literal["frozen", "tuned"]:
@@ -144,7 +164,7 @@ class _Contender:
         fitted: Sequence[_Set],
         kind: Literal["plain", "frozen", "tuned"] = "frozen",
     ) -> None:
-        self._name = name
+        self.name = name
         self._fitted = fitted
         self._plain, self._tuned = kind == "plain", kind == "tuned"
         self._views = 1 if self._plain else fitted[0].pictures.features.shape[1]
@@ -159,7 +179,7 @@ class _Contender:
             embeddings = [self._embedded(one, *learnt) for _, learnt in sorted(self._learnt.items())]
             metrics = {**_metrics(one, embeddings), **_compact_metrics(one, embeddings)}
         note = {"trained on": ", ".join(part.captioned.name for part in self._fitted)}
-        return BenchRow(where + self._name, metrics, cost.cpu_s / seeds, cost.peak_mb, note)
+        return BenchRow(where + self.name, metrics, cost.cpu_s / seeds, cost.peak_mb, note)
 
     def _inputs(self) -> tuple[TowerInput, ...]:
         one = self._fitted[0]
@@ -356,7 +376,9 @@ def _chance(one: _Set) -> dict[str, Estimate]:
     return metrics
 
 
-def _report(read: Sequence[_Set], fitted: Sequence[_Set], rows: list[BenchRow]) -> BenchReport:
+def _report(
+    read: Sequence[_Set], fitted: Sequence[_Set], rows: list[BenchRow], lacking: Sequence[str]
+) -> BenchReport:
     digest = hashlib.blake2b("".join(one.captioned.hash for one in (*read, *fitted)).encode(), digest_size=8)
     pictures = sum(len(one.captioned.places) for one in read)
     notes = ["equal texts count as one; ties stand before the right answer; se over queries"]
@@ -374,5 +396,5 @@ def _report(read: Sequence[_Set], fitted: Sequence[_Set], rows: list[BenchRow]) 
         "both ways, whole part as gallery",
         data,
         rows,
-        notes,
+        [*notes, *lacking],
     )

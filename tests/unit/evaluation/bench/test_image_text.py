@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from bowerbird.content import conse
-from bowerbird.errors import InputError
+from bowerbird.errors import InputError, NotReadyError
+from bowerbird.evaluation.bench import image_text
 from bowerbird.evaluation.bench.captioned import captioned_pictures
 from bowerbird.metrics.cross_modal import best_ranks
+from bowerbird.telemetry import SILENT
 
 
 def pictures(folder: Path, names: list[str], files: list[bytes] | None = None) -> Path:
@@ -70,6 +72,16 @@ def test_the_best_right_answer_counts_and_ties_stand_before_it() -> None:
     assert best_ranks(asking, answers, right).tolist() == [3, 1]
     with pytest.raises(InputError, match="query 1 and 0 others have no right answer"):
         best_ranks(asking, answers, right[1:])
+
+
+def test_too_little_to_learn_from_costs_that_line_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NotReadyError("a tower needs 64")
+
+    monkeypatch.setattr(image_text._Contender, "_trained", refuse)
+    contender, one = image_text._Contender("ours", [], "plain"), object.__new__(image_text._Set)
+    rows, notes = image_text._trained_rows([contender], one, "shop: ", 1, None, SILENT)
+    assert (rows, notes) == ([], ["no line for shop: ours: a tower needs 64"])
 
 
 @pytest.mark.slow
