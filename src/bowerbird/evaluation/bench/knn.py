@@ -91,10 +91,10 @@ def run_knn(
         features = picture_features(
             found.source, found.places, image, below=tune is not False, kept=kept, progress=progress
         )
-    kept = np.flatnonzero(features.present)
-    found = found.kept(kept, features.note)
-    places = None if features.places is None else features.places[kept]
-    features = PictureFeatures(features.features[kept], features.present[kept], "", image, places)
+    read = np.flatnonzero(features.present)
+    found = found.kept(read, features.note)
+    places = None if features.places is None else features.places[read]
+    features = PictureFeatures(features.features[read], features.present[read], "", image, places)
     parts = parts_of(found, seed)
     bridge = conse_bridge(image, text)
     names = {one.name: _named(one, text) for one in found.columns}

@@ -169,7 +169,8 @@ def _write(path: Path, found: list[_Encoded]) -> None:
     parts = {name: [getattr(found[number], name) for number in good] for name in ("features", "places")}
     arrays = {name: np.stack(values) for name, values in parts.items() if values and values[0] is not None}
     draft = path.with_suffix(".draft.npz")
-    np.savez(draft, good=np.array(good, np.int64), reasons=np.array([one.reason for one in found]), **arrays)
+    arrays |= {"good": np.array(good, np.int64), "reasons": np.array([one.reason for one in found])}
+    np.savez(draft, **arrays)  # pyright: ignore[reportArgumentType] - names that are none of its arguments
     draft.replace(path)
 
 
