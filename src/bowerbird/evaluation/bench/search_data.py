@@ -145,7 +145,7 @@ def _judged(
     rows = [row_of.get(cell, -1) if cell is not None else -1 for cell in cells]
     asked = _queries(graded, queries, file)
     if "clicked" in graded.column_names and "rank" in graded.column_names:
-        return _from_clicks(graded, asked, rows)
+        return _from_clicks(graded, asked, rows, file)
     grade = texts(graded.column(_one_of(graded, GRADES, file, "holds grades"))).to_pylist()
     gain = []
     for number, cell in enumerate(grade):
@@ -174,7 +174,7 @@ def _queries(graded: pa.Table, queries: Path | None, file: str) -> list[str | No
 
 
 def _from_clicks(
-    graded: pa.Table, asked: list[str | None], rows: list[int]
+    graded: pa.Table, asked: list[str | None], rows: list[int], file: str
 ) -> tuple[list[str | None], list[int], list[float], str]:
     """Each shown pair once, its gain how attractive it is when looked at."""
     usable = np.array([query is not None and row >= 0 for query, row in zip(asked, rows, strict=True)])
@@ -184,9 +184,16 @@ def _from_clicks(
     if not keys.size:
         return [], [], [], "no usable session"
     pairs, first, number = np.unique(keys, return_index=True, return_inverse=True)
-    ranks, _ = numbers(graded.column("rank"))
+    ranks, strange = numbers(graded.column("rank"))
+    flagged, unclear = flags(graded.column("clicked"))
+    for name, bad in (("rank", strange), ("clicked", unclear)):
+        if bad.any():
+            row = int(bad.argmax())
+            raise InputError(
+                f"{file} row {row}: {name} is {graded.column(name)[row].as_py()!r}; expected a number, clicked as 0 or 1"
+            )
     place = np.nan_to_num(ranks.to_numpy(zero_copy_only=False))[at].astype(np.int64)
-    clicked = mask(pc.fill_null(flags(graded.column("clicked"))[0], False))[at]
+    clicked = mask(pc.fill_null(flagged, False))[at]
     liked = attractiveness(number, place - place.min(), clicked)
     firsts = at[first]
     how = f"gains: attractiveness of {len(pairs):,} pairs by a position-based click model over {len(at):,} impressions"

@@ -65,6 +65,11 @@ def test_sessions_become_gains_by_a_click_model(tmp_path):
 
 def test_what_does_not_fit_is_explained(tmp_path):
     items = written(tmp_path, "items", **ITEMS)
+    session = {"query": ["sofa"], "item_id": ["1"], "rank": ["1"], "clicked": ["no"]}
+    for name, cell in (("rank", "first"), ("clicked", "maybe")):
+        file = written(tmp_path, "spoilt", **session | {name: [cell]})
+        with pytest.raises(InputError, match=f"spoilt.parquet row 0: {name} is '{cell}'; expected a number"):
+            search_data(items, None, file)
     with pytest.raises(
         InputError, match="no column holds grades; found query, item_id; expected one of relevance"
     ):
