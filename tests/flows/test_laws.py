@@ -371,8 +371,10 @@ def test_a_ranker_gives_each_action_a_probability(ranked_workspace):
     assert not any("no ranker" in note for note in slate.notes)
 
 
-def test_without_a_ranker_the_answer_says_so(tiny_workspace):
-    assert any(note.startswith("no ranker") for note in tiny_workspace.ask("homefeed", user="u3", n=5).notes)
+def test_without_a_ranker_the_answer_says_so(tiny_workspace, ledger):
+    release = replace(tiny_workspace.answers.release, scorer=None)
+    slate = answer(release, tiny_workspace, ledger, Request("homefeed", release.as_of, user_id="u3", n=5))
+    assert any(note.startswith("no ranker") for note in slate.notes)
 
 
 def test_positions_count_from_the_top_and_nothing_is_shown_twice_or_beside_its_near_duplicate(
