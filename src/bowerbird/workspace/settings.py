@@ -34,7 +34,7 @@ class ContentSettings(Settings):
     graph: Literal["auto", "closed", "trained", "off"] = "auto"
     """How vectors are made of who keeps what, where a surface has the source ``kept_together``: a closed form, or a trained
     network, which needs torch. ``auto`` trains from 100,000 positive actions on."""
-    tune_encoders: Literal["auto", "on", "off"] = "auto"
+    tune_encoders: Literal["auto", "on", "off"] = "off"
     """Whether the last layers of the built-in encoders learn from this catalogue before the space of items is trained: minutes, once, and again when the
     catalogue has doubled. ``auto`` from 3,000 items with a picture and words on, not in a simulated workspace; ``on`` from 200. Kept only if held-out pairs find each other better."""
     engine: Engine = "local"
@@ -73,8 +73,8 @@ class ServingSettings(Settings):
     """Events on their way to the disk at the same time; more are told to come again (429), none is dropped."""
     max_budget: Annotated[int, Field(ge=1)] = 1000
     """Most notifications one growth request may plan."""
-    threads: Annotated[int, Field(ge=1, le=256)] = 8
-    """Questions worked on at the same time."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """Questions a worker answers at the same time; more take turns on its one processor, and all of them wait longer."""
     max_waiting: Annotated[int, Field(ge=0)] = 128
     """Questions that may wait for a thread; more are turned away with 503."""
     rate_per_s: Annotated[float, Field(gt=0)] = 200.0
