@@ -157,12 +157,12 @@ class Auction:
         because = attributions(scored.candidates, self._pipeline.release.items.vocabulary.ids)
         while left and len(entries) < request.n:
             full = not law.allows(held, len(entries) + 1)
-            may = [bid for bid in left if not (full and under[bid.at])][
-                :2
+            may = [
+                bid for bid in left if not (full and under[bid.at])
             ]  # who may not stand here sets no price
             if not may:
                 break
-            bid, price = may[0], second_prices(may)[0]
+            bid, price = may[0], second_prices(may[:2])[0]
             left.remove(bid)
             if not self._ledger.hold(bid.campaign, bid.item_id, price, request_id, request.as_of):
                 refused.append(int(scored.candidates.rows[bid.at]))
