@@ -49,10 +49,7 @@ def content_vectors(
         raise InputError(
             f"{where}: no column 'item_id'; found {', '.join(items.column_names)}; expected the ids of the events"
         )
-    place: dict[str, int] = {}
-    for row, name in enumerate(texts(items["item_id"]).to_pylist()):
-        if name is not None:
-            place.setdefault(name, row)
+    place = _places(items)
     if not place:
         raise InputError(f"{where}: found 0 items; expected item_id and words of the items of the events")
     rows = np.array([place.get(name, -1) for name in item_ids.tolist()], dtype=np.int64)
@@ -77,15 +74,22 @@ def item_words(items: pa.Table, item_ids: Shaped[np.ndarray, " item"]) -> list[s
         items: ``item_id`` and any columns; of repeated ids the first row counts.
         item_ids: the catalogue, text.
     """
-    place: dict[str, int] = {}
-    for row, name in enumerate(items["item_id"].to_pylist()):
-        place.setdefault(str(name), row)
-    texts, labels = _words(items)
+    place = _places(items)
+    spoken, labels = _words(items)
     rows = [place.get(name, -1) for name in item_ids.tolist()]
     return [
-        " ".join([*texts[row], *(label.partition(":")[2] for label in labels[row])]) if row >= 0 else ""
+        " ".join([*spoken[row], *(label.partition(":")[2] for label in labels[row])]) if row >= 0 else ""
         for row in rows
     ]
+
+
+def _places(items: pa.Table) -> dict[str, int]:
+    """The first row of each id, as text; rows without one are of no item."""
+    place: dict[str, int] = {}
+    for row, name in enumerate(texts(items["item_id"]).to_pylist()):
+        if name is not None:
+            place.setdefault(name, row)
+    return place
 
 
 def _words(items: pa.Table) -> tuple[list[list[str]], list[list[str]]]:

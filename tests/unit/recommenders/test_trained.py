@@ -8,7 +8,7 @@ from bowerbird.errors import InputError, MissingDependencyError
 from bowerbird.recommenders import ours, sasrec, sequence_model, several
 from bowerbird.recommenders.guidance import Guidance, HeldOut, held_out
 from bowerbird.recommenders.interactions import Interactions
-from bowerbird.recommenders.item_content import content_vectors
+from bowerbird.recommenders.item_content import content_vectors, item_words
 from bowerbird.recommenders.mixture import SITUATIONS, fitted_mixture, situations
 from bowerbird.recommenders.recommender import Histories
 from bowerbird.telemetry import SilentProgress
@@ -211,6 +211,12 @@ def test_items_of_another_shop_are_refused() -> None:
         content_vectors(pa.table({"item_id": ["q"], "title": ["x"]}), np.array(["1", "2"]))
     with pytest.raises(InputError, match="no column 'item_id'; found title"):
         content_vectors(pa.table({"title": ["x"]}), np.array(["1"]))
+
+
+def test_words_are_found_by_the_ids_that_vectors_are_found_by():
+    # whole numbers come as floats from a column with gaps, and a gap is no item called "None"
+    items = pa.table({"item_id": [2.0, None, 2.0], "title": ["a lamp", "of nothing", "again"]})
+    assert item_words(items, np.array(["2", "None", "9"])) == ["a lamp", "", ""]
 
 
 def test_training_without_torch_says_what_to_install(monkeypatch) -> None:
