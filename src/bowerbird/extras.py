@@ -8,7 +8,7 @@ from typing import Any
 
 from bowerbird.errors import MissingDependencyError
 
-__all__ = ["installed", "needed"]
+__all__ = ["installed", "lacks", "needed"]
 
 
 def installed(package: str) -> bool:
@@ -19,6 +19,16 @@ def installed(package: str) -> bool:
         (True, False)
     """
     return importlib.util.find_spec(package) is not None
+
+
+def lacks(package: str, extra: str) -> str | None:
+    """Why what needs a package is left out, and how to get it; None where it is installed.
+
+    Example:
+        >>> lacks("numpy", "train") is None, lacks("no_such_package", "train")
+        (True, 'no_such_package is not installed; install bowerbird[train]')
+    """
+    return None if installed(package) else f"{package} is not installed; install bowerbird[{extra}]"
 
 
 def needed(module: str, extra: str, asker: str, instead: str = "") -> Any:

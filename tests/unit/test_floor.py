@@ -34,6 +34,7 @@ def test_every_error_is_ours_and_the_builtin_a_caller_expects(name, builtin):
 def test_a_package_that_is_needed_and_absent_is_named_with_the_way_to_it():
     assert extras.needed("json", "train", "anyone").loads("[1]") == [1]
     assert not extras.installed("no_such_package")
+    assert extras.lacks("json", "train") is None
     with pytest.raises(
         errors.MissingDependencyError,
         match=r"^here: the package no_such_package is not installed; pip install 'bowerbird\[words\]', or do without$",

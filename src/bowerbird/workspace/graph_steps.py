@@ -16,7 +16,7 @@ from bowerbird.content.graph_network import Neighbourhoods, neighbourhoods, netw
 from bowerbird.content.graph_vectors import GraphVectorSettings, complete_neighbours, fitted_graph_vectors
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.errors import NotReadyError
-from bowerbird.extras import installed
+from bowerbird.extras import lacks
 from bowerbird.records.event import POSITIVE_ACTIONS
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.signals.sequences import vocabulary_rows
@@ -47,7 +47,7 @@ def lacks_graph(bench: Workbench) -> str | None:
     """A source that reads the vectors, events and item vectors are needed."""
     if bench.settings.content.graph == "off":
         return 'the settings say [content] graph = "off"'
-    if not any(SOURCE in surface.sources for surface in bench.settings.surfaces.values()):
+    if not bench.settings.has_source(SOURCE):
         return f"no surface has the source {SOURCE!r}"
     if not len(bench.events):
         return "no events were imported"
@@ -59,16 +59,13 @@ def lacks_network(bench: Workbench) -> str | None:
     wanted = bench.settings.content.graph
     if wanted == "closed":
         return 'the settings say [content] graph = "closed"'
-    missing = None if installed("torch") else "torch is not installed; install bowerbird[train]"
-    why = lacks_graph(bench) or missing
+    why = lacks_graph(bench) or lacks("torch", "train")
     if why is not None or wanted == "trained":
         return why
     edges = len(kept_edges(bench)[0])
-    return (
-        None
-        if edges >= LEAST_EDGES
-        else f"{edges:,} edges; a network is trained from {LEAST_EDGES:,} on, or where the settings ask for it"
-    )
+    if edges >= LEAST_EDGES:
+        return None
+    return f"{edges:,} edges; a network is trained from {LEAST_EDGES:,} on, or where the settings ask for it"
 
 
 def kept_edges(bench: Workbench) -> tuple[Int64[np.ndarray, " edge"], Int64[np.ndarray, " edge"]]:

@@ -17,7 +17,7 @@ from bowerbird.content.pictures import decoded
 from bowerbird.content.regions import RegionProposer, cut, load_regions
 from bowerbird.content.scene_looks import SCENE_SIDE, SavedLooks, SceneLooks
 from bowerbird.errors import InputError, NotReadyError
-from bowerbird.extras import installed
+from bowerbird.extras import lacks
 from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.stores.vector_cache import VectorCache
 from bowerbird.workspace.content_steps import live_encoder
@@ -55,7 +55,7 @@ def lacks_scenes(bench: Workbench) -> str | None:
     scenes = sum(bool(pictures[row]) for row in scenes_of(bench))
     if scenes < LEAST_SCENES:
         return f"{scenes} items with a picture list their products; looks need {LEAST_SCENES}"
-    return None if installed("torch") else "torch is not installed; install bowerbird[train]"
+    return lacks("torch", "train")
 
 
 def make_looks(bench: Workbench, version: str) -> SignalCard:

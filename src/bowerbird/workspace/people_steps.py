@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from bowerbird.content.interests import ItemInterests
 from bowerbird.errors import NotReadyError
-from bowerbird.extras import installed
+from bowerbird.extras import lacks
 from bowerbird.records.event import ACTION_CODE
 from bowerbird.records.history import History
 from bowerbird.records.signal import SignalCard, Space, Vectors
@@ -100,12 +100,7 @@ def lacks_times(bench: Workbench) -> str | None:
 
 def lacks_times_or_torch(bench: Workbench) -> str | None:
     """What is learnt of the days after needs times, and torch to learn it."""
-    return torch_missing() or lacks_times(bench)
-
-
-def torch_missing() -> str | None:
-    """Why nothing can be trained here; None when torch is installed."""
-    return None if installed("torch") else "torch is not installed; install bowerbird[train]"
+    return lacks("torch", "train") or lacks_times(bench)
 
 
 def make_cooccurrence(bench: Workbench, version: str) -> SignalCard:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from bowerbird.errors import NotReadyError
+from bowerbird.extras import lacks
 from bowerbird.recommenders.guidance import Guidance
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.ours import gated_blocks
@@ -22,7 +23,7 @@ from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.next_item import INDEX
 from bowerbird.users.next_item import NextItemReader, ReaderShape, first_meetings
 from bowerbird.workspace.model_steps import lacks_impressions
-from bowerbird.workspace.people_steps import lacks_events, torch_missing
+from bowerbird.workspace.people_steps import lacks_events
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -38,23 +39,18 @@ RANKED_ANYWAY = 5_000
 def sequence_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The step that trains on sequences."""
     stated = f"{settings.sequence.fingerprint()} {settings.seed} {SequenceSettings().fingerprint()}"
-    stated += " by topic" if _named(settings, BY_TOPIC) else ""
+    stated += " by topic" if settings.has_source(BY_TOPIC) else ""
     reads = ("catalogue", "events", "item_vector")
     return [Step("next_item", reads, 2, stated, make_next_item, lacks_sequences)]
 
 
 def lacks_sequences(bench: Workbench) -> str | None:
     """Why no encoder can be trained here; None when one can."""
-    if not _named(bench.settings, SOURCE, BY_TOPIC):
+    if not bench.settings.has_source(SOURCE, BY_TOPIC):
         return f"no surface has the source {SOURCE!r} or {BY_TOPIC!r}"
     if len(bench.items) < RANKED_ANYWAY and lacks_impressions(bench) is None:
         return f"with {len(bench.items):,} items the other sources bring nearly all a ranker could choose"
-    return torch_missing() or lacks_events(bench)
-
-
-def _named(settings: WorkspaceSettings, *sources: str) -> bool:
-    """Whether some surface has one of the sources."""
-    return any(name in surface.sources for surface in settings.surfaces.values() for name in sources)
+    return lacks("torch", "train") or lacks_events(bench)
 
 
 def training_sequences(bench: Workbench) -> Interactions:
@@ -84,7 +80,7 @@ def make_next_item(bench: Workbench, version: str) -> SignalCard:
     if why is not None:
         raise NotReadyError(why)
     settings, seed = SequenceSettings(), bench.settings.seed
-    topics = topics_of(train, seed) if _named(bench.settings, BY_TOPIC) else None
+    topics = topics_of(train, seed) if bench.settings.has_source(BY_TOPIC) else None
     recipe = Recipe(settings, gated_blocks, times=True, content=train.content, topics=topics)
     fitted = fit_sequence(train, seed, Guidance(effort="quick", progress=bench.progress), recipe, "next item")
     space = Space("next_item", version, settings.dim, "dot")

@@ -122,6 +122,10 @@ class WorkspaceSettings(Settings):
     surfaces: dict[str, SurfaceSettings] = Field(default_factory=lambda: declared({}, "defaults"))
     """The surfaces: where candidates come from, what may not be shown, what counts."""
 
+    def has_source(self, *names: str) -> bool:
+        """Whether some surface has one of these sources: what only they read need not be made otherwise."""
+        return any(name in surface.sources for surface in self.surfaces.values() for name in names)
+
 
 def read_settings(path: Path, overrides: Iterable[str] = ()) -> WorkspaceSettings:
     """The settings of a file with overrides laid over them.
