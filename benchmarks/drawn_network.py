@@ -5,25 +5,18 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bowerbird.nn.ranker import RankerModule, RankerSizes
+from bowerbird.nn.dropout import MaskStream
+from bowerbird.nn.ranker import RankerModule
 from bowerbird.pipeline.release import Release
 from bowerbird.pipeline.understanding import understood
 from bowerbird.randomness import generator
 from bowerbird.ranking.calibration import ActionCalibrations, Calibration
-from bowerbird.ranking.features import FEATURES, FeatureMaker
-from bowerbird.ranking.lifelong import NEAREST
-from bowerbird.ranking.network import POSITIONS, RankerNetwork
-from bowerbird.ranking.network_inputs import (
-    ACTION_ROWS,
-    AGE_BUCKETS,
-    BIN_ROWS,
-    ID_ROWS,
-    Quantiles,
-    item_matrix,
-)
+from bowerbird.ranking.features import FeatureMaker
+from bowerbird.ranking.network import RankerNetwork
+from bowerbird.ranking.network_inputs import Quantiles, item_matrix
 from bowerbird.ranking.neural import NeuralScorer
 from bowerbird.records.request import Request
-from bowerbird.training.neural_ranker import MaskStream, NeuralRankerSettings
+from bowerbird.training.neural_ranker import NeuralRankerSettings, ranker_sizes
 
 ACTIONS = ("closeup", "click", "save", "hide", "purchase")
 FITTED_ON = 20
@@ -40,18 +33,8 @@ def with_drawn_network(release: Release, people: list[str]) -> Release:
     )
     features = np.concatenate([maker(context, rows.astype(np.int32)) for context in asked])
     settings = NeuralRankerSettings()
-    sizes = RankerSizes(
-        features=len(FEATURES),
-        bin_rows=BIN_ROWS,
-        item_dim=item_matrix(release.vectors.get("item"), 0).shape[1],
-        id_rows=ID_ROWS,
-        actions=ACTION_ROWS,
-        ages=AGE_BUCKETS,
-        positions=POSITIONS,
-        nearest=NEAREST,
-        heads=len(ACTIONS),
-        token=settings.token,
-    )
+    item_dim = item_matrix(release.vectors.get("item"), 0).shape[1]
+    sizes = ranker_sizes(item_dim, len(ACTIONS), settings.token)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     module = RankerModule(sizes, settings.dropout, MaskStream())

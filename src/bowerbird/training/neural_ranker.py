@@ -37,7 +37,7 @@ from bowerbird.training.loop import LoopSettings, train
 from bowerbird.training.ranker_batches import Hidden, RankerRows
 from bowerbird.training.ranker_examples import Examples
 
-__all__ = ["FittedNetwork", "NeuralRankerSettings", "fit_network"]
+__all__ = ["FittedNetwork", "NeuralRankerSettings", "fit_network", "ranker_sizes"]
 
 
 class NeuralRankerSettings(Settings):
@@ -136,11 +136,15 @@ def fit_network(
     return FittedNetwork(module, quantiles, actions, matrix, hashed)
 
 
-def _begun(
-    rows: RankerRows, settings: NeuralRankerSettings, masks: MaskStream, item_dim: int, seed: int
-) -> RankerModule:
-    """A network before its first step: drawn from the seed, each head at its action's rate."""
-    sizes = RankerSizes(
+def ranker_sizes(item_dim: int, heads: int, token: int) -> RankerSizes:
+    """The shape of a network that reads what serving gives it.
+
+    Args:
+        item_dim: width of item vectors.
+        heads: actions that are predicted.
+        token: width of tokens.
+    """
+    return RankerSizes(
         features=len(FEATURES),
         bin_rows=BIN_ROWS,
         item_dim=item_dim,
@@ -149,9 +153,16 @@ def _begun(
         ages=AGE_BUCKETS,
         positions=POSITIONS,
         nearest=NEAREST,
-        heads=len(rows.actions),
-        token=settings.token,
+        heads=heads,
+        token=token,
     )
+
+
+def _begun(
+    rows: RankerRows, settings: NeuralRankerSettings, masks: MaskStream, item_dim: int, seed: int
+) -> RankerModule:
+    """A network before its first step: drawn from the seed, each head at its action's rate."""
+    sizes = ranker_sizes(item_dim, len(rows.actions), settings.token)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = RankerModule(sizes, settings.dropout, masks)

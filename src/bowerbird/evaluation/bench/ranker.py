@@ -1,7 +1,8 @@
 """``bowerbird bench ranker``: kinds of rankers on one log, by head, on its newest part, which nothing was fitted to.
 
-The baseline is each item's own response rate of the last 30 days, smoothed and calibrated as the others are. Every kind learns from the same impressions, is calibrated on the same later ones and is read on the newest; what
-an answer costs is measured through the scorer that serves.
+The baseline is each item's own response rate of the last 30 days, smoothed and calibrated as the others are. Every kind
+learns from the same impressions, is calibrated on the same later ones and is read on the newest; what an answer costs is
+measured through the scorer that serves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -29,6 +29,7 @@ from bowerbird.ranking.trees import TreeScorer
 from bowerbird.records.event import Events
 from bowerbird.telemetry import SILENT, Progress, measured
 from bowerbird.training.ranker import (
+    KINDS,
     FittedRanker,
     RankerData,
     calibrated,
@@ -41,7 +42,6 @@ from bowerbird.training.ranker_examples import Examples, contexts
 
 __all__ = ["KINDS", "run_ranker"]
 
-KINDS: Final[tuple[RankerKind, ...]] = ("trees", "neural")
 TIMED = 40
 """Requests an answer's cost is measured on."""
 RATES = "item's rate"
