@@ -15,9 +15,8 @@ from jaxtyping import Bool, Float32, Float64
 from bowerbird.arrays import normalise
 from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.cost import row_cost
-from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, estimates
+from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, bench_data, estimates, required_content
 from bowerbird.evaluation.bench.report import (
-    BenchData,
     BenchReport,
     BenchRow,
 )
@@ -148,12 +147,7 @@ def run_cold(interactions: Interactions, plan: BenchPlan) -> BenchReport:
     Raises:
         InputError: no item has content, or see :func:`cold_task`.
     """
-    content = interactions.content
-    if content is None or not content.any():
-        raise InputError(
-            "protocol cold: no item has content, and nothing else can tell new items apart; "
-            "expected --items with item_id and words"
-        )
+    content = required_content(interactions, "protocol cold")
     unit = normalise(content)
     makers: dict[str, Callable[[ColdTask, int], FittedRecommender]] = {
         "random": lambda task, seed: _Random(
@@ -177,7 +171,7 @@ def run_cold(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         f"{int(content.any(axis=1).sum()):,} of {content.shape[0]:,} items have content",
         f"seeds 0..{plan.seeds - 1}",
     ]
-    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    data = bench_data(interactions)
     return BenchReport("next-item", "cold", data, rows, notes)
 
 

@@ -9,10 +9,10 @@ from jaxtyping import Int64
 from scipy import sparse
 
 from bowerbird.errors import InputError
-from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row
+from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, bench_data, chosen_models, fitted_row
 from bowerbird.evaluation.bench.next_item import joined
 from bowerbird.evaluation.bench.ranking import Cases, ranked_lists
-from bowerbird.evaluation.bench.report import BenchData, BenchReport
+from bowerbird.evaluation.bench.report import BenchReport
 from bowerbird.evaluation.splits import Split, given_split, per_item_stratified, random_holdout
 from bowerbird.metrics import accuracy, catalogue
 from bowerbird.recommenders.interactions import Interactions
@@ -160,6 +160,6 @@ def run_collaborative(
         "fitted on all of train",
         f"seeds 0..{plan.seeds - 1}; models without randomness ran once",
     ]
-    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    data = bench_data(interactions)
     name = protocol or ("split" if holdout is None else f"holdout {holdout:g}")
     return BenchReport("collaborative", name, data, rows, notes)

@@ -8,18 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.cost import row_cost
-from bowerbird.evaluation.bench.report import BenchRow, Estimate
+from bowerbird.evaluation.bench.report import BenchData, BenchRow, Estimate
 from bowerbird.metrics.uncertainty import standard_error
 from bowerbird.recommenders.guidance import Effort, Guidance, fitted_with
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import FittedRecommender, Recommender, recommender
 from bowerbird.telemetry import SILENT, Progress
 
-__all__ = ["BenchPlan", "Measurement", "chosen_models", "estimates", "fitted_row", "fitted_rows"]
+__all__ = [
+    "BenchPlan",
+    "Measurement",
+    "bench_data",
+    "chosen_models",
+    "estimates",
+    "fitted_row",
+    "fitted_rows",
+    "required_content",
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,30 @@ class BenchPlan:
             raise InputError(f"seeds = {self.seeds}; expected at least 1")
         if not self.models:
             raise InputError("models: found none; expected at least one name, see --models list")
+
+
+def bench_data(interactions: Interactions) -> BenchData:
+    """What a table says of the interactions it stands on."""
+    return BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+
+
+def required_content(interactions: Interactions, asker: str) -> Float32[np.ndarray, "item width"]:
+    """The items' content, for a task that is nothing without.
+
+    Args:
+        interactions: the events.
+        asker: the task; begins the error.
+
+    Raises:
+        InputError: no item has content.
+    """
+    content = interactions.content
+    if content is None or not content.any():
+        raise InputError(
+            f"{asker}: no item has content, and nothing else can tell new items apart; "
+            "expected --items with item_id and words"
+        )
+    return content
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from bowerbird.content.graph_network import Neighbourhoods, neighbourhoods, netw
 from bowerbird.content.graph_vectors import fitted_graph_vectors
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.cost import row_cost
-from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, estimates
+from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, bench_data, estimates, required_content
 from bowerbird.evaluation.bench.report import (
-    BenchData,
     BenchReport,
     BenchRow,
 )
@@ -209,12 +208,9 @@ def run_graph(interactions: Interactions, plan: BenchPlan) -> BenchReport:
             f"{interactions.items_total:,} items are too few to relate items by; expected collections (or people) with "
             "several items each"
         )
-    if interactions.content is None or not interactions.content.any():
-        raise InputError(
-            "graph: no item has content to compare with; expected --items with item_id and words"
-        )
-    described = np.abs(interactions.content).sum(axis=1) > 0
-    centred = interactions.content - interactions.content[described].mean(axis=0)
+    known = required_content(interactions, "graph")
+    described = np.abs(known).sum(axis=1) > 0
+    centred = known - known[described].mean(axis=0)
     content = normalise(np.where(described[:, None], centred, 0.0).astype(np.float32))
     tasks = [related_task(interactions, seed) for seed in range(plan.seeds)]
     contenders = [_Contenders(task, content, seed) for seed, task in enumerate(tasks)]
@@ -252,7 +248,7 @@ def run_graph(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         f"seeds 0..{plan.seeds - 1}",
         *lacking,
     ]
-    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    data = bench_data(interactions)
     return BenchReport("graph", "related", data, rows, notes)
 
 

@@ -16,11 +16,10 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from bowerbird.arrays import normalise
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
 from bowerbird.content.unified import TowerInput
-from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.cold_items import ColdTask, cold_task, content_ranks
 from bowerbird.evaluation.bench.cost import row_cost
-from bowerbird.evaluation.bench.fitting import BenchPlan
-from bowerbird.evaluation.bench.report import BenchData, BenchReport, BenchRow, Estimate
+from bowerbird.evaluation.bench.fitting import BenchPlan, bench_data, required_content
+from bowerbird.evaluation.bench.report import BenchReport, BenchRow, Estimate
 from bowerbird.metrics import target_rank
 from bowerbird.metrics.uncertainty import standard_error
 from bowerbird.randomness import generator
@@ -63,12 +62,7 @@ def run_neighbour_loss(interactions: Interactions, words: Sequence[str], plan: B
     Raises:
         InputError: no item has content, or no event on a new item has a known one before it.
     """
-    content = interactions.content
-    if content is None or not content.any():
-        raise InputError(
-            "neighbour-loss: no item has content, and nothing else can tell new items apart; "
-            "expected --items with item_id and words"
-        )
+    content = required_content(interactions, "neighbour-loss")
     unit = normalise(content)
     found: dict[str, list[_Found]] = {CONTENT: [], WITHOUT: [], WITH: []}
     cpu_s, peak_mb = dict.fromkeys(found, 0.0), dict.fromkeys(found, 0.0)
@@ -103,7 +97,7 @@ def run_neighbour_loss(interactions: Interactions, words: Sequence[str], plan: B
         *(_interval(found, base) for base in (CONTENT, WITHOUT)),
         f"seeds 0..{plan.seeds - 1}",
     ]
-    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    data = bench_data(interactions)
     return BenchReport("neighbour-loss", "cold", data, rows, notes)
 
 

@@ -10,11 +10,17 @@ from jaxtyping import Int32
 
 from bowerbird.arrays import group_offsets
 from bowerbird.errors import InputError, did_you_mean
-from bowerbird.evaluation.bench.fitting import BenchPlan, Measurement, chosen_models, fitted_row, fitted_rows
+from bowerbird.evaluation.bench.fitting import (
+    BenchPlan,
+    Measurement,
+    bench_data,
+    chosen_models,
+    fitted_row,
+    fitted_rows,
+)
 from bowerbird.evaluation.bench.kinds import Kinds
 from bowerbird.evaluation.bench.ranking import Cases, target_ranks
 from bowerbird.evaluation.bench.report import (
-    BenchData,
     BenchReport,
     BenchRow,
 )
@@ -219,6 +225,6 @@ def _stated(plan: BenchPlan, seen_out: bool) -> list[str]:
 def _report(
     interactions: Interactions, plan: BenchPlan, protocol: str, rows: list[BenchRow], notes: list[str]
 ) -> BenchReport:
-    data = BenchData(interactions.users_total, interactions.items_total, len(interactions), interactions.hash)
+    data = bench_data(interactions)
     notes = [*notes, f"seeds 0..{plan.seeds - 1}; models without randomness ran once"]
     return BenchReport("next-item", protocol, data, rows, notes)
