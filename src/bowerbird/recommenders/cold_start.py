@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from bowerbird.arrays import group_offsets, standardised, top_k_rows
+from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
 from bowerbird.recommenders.blend_weights import searched_weights
 from bowerbird.recommenders.interactions import Interactions
@@ -202,9 +203,7 @@ def _best_form(
 
 
 def _ndcg(scores: Float32[np.ndarray, "case item"], target: Int64[np.ndarray, " case"]) -> float:
-    wanted = scores[np.arange(target.size), target]
-    rank = (scores >= wanted[:, None]).sum(axis=1)  # pessimistic: equals stand before
-    return float(np.where(rank <= K, 1.0 / np.log2(1.0 + rank), 0.0).mean())
+    return float(target_rank.ndcg(target_rank.pessimistic_ranks(scores, target), K).mean())
 
 
 def _best_lift(draft: FittedColdStart, new: ColdCases, warm: ColdCases) -> tuple[float, float]:

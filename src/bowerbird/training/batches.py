@@ -37,6 +37,11 @@ class Ragged:
         """Events of each sequence."""
         return np.diff(self.bounds)
 
+    @property
+    def owners(self) -> Int64[np.ndarray, " event"]:
+        """The sequence of each event."""
+        return np.repeat(np.arange(self.lengths.size), self.lengths)
+
 
 def windows(
     sequences: Ragged, length: int, random: np.random.Generator | None = None

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bowerbird.config import Settings
+from bowerbird.metrics import target_rank
 from bowerbird.nn.causal_blocks import GatedBlock
 from bowerbird.nn.dropout import MaskStream
 from bowerbird.nn.precision import fast_type, in_type
@@ -183,7 +184,7 @@ class Reader:
         if self._cases is None or not self._cases.target.size:
             return None
         ranks = self._cases.ranks(scores(self.model, self._cases, self.settings.length, self.log.met))
-        return float(np.where(ranks <= 10, 1.0 / np.log2(1.0 + ranks), 0.0).mean())
+        return float(target_rank.ndcg(ranks, 10).mean())
 
     def tensor(self, values: np.ndarray) -> Tensor:
         """Values where the model is."""
@@ -252,19 +253,18 @@ class Pretraining:
         here = starts[:, None] + np.arange(width)
         inside = here < stops[:, None]
         place = np.arange(here.size).reshape(here.shape)
-        last = np.broadcast_to(stops[:, None] - 1, here.shape)
+        last = stops[:, None] - 1
         soon = here + random.integers(1, self._reader.settings.ahead + 1, here.shape)
         middle = (stops - starts) // 2
         since = (starts + middle)[:, None] + 1 + np.arange(self._reader.settings.ahead)
         asked = np.broadcast_to((np.arange(starts.size) * width + middle)[:, None], since.shape)
         found = []
-        for where, step, end in (
-            (place, here + 1, last),
-            (place, soon, last),
-            (asked, since, stops[:, None] - 1),
+        for where, step, follows in (
+            (place, here + 1, inside & (here + 1 <= last)),
+            (place, soon, inside & (soon <= last)),
+            (asked, since, since <= last),
         ):
-            fits = (step <= end) & (inside if where is place else True)
-            fits &= self._reader.log.wanted[np.where(fits, step, 0)]
+            fits = follows & self._reader.log.wanted[np.where(follows, step, 0)]
             count = int(fits.sum())
             found.append((where[fits], step[fits], np.full(count, 1.0 / max(count, 1), dtype=np.float32)))
         where, step, weight = (np.concatenate(part) for part in zip(*found, strict=True))

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float32, Int, Int32, Int64
 from torch import Tensor, nn
 
+from bowerbird.metrics import target_rank
 from bowerbird.nn.precision import fast_type, in_type
 from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
@@ -168,7 +169,7 @@ class NextItemTask:
                     scores[rows, cases.histories.items[first[0] : first[-1]]] = -np.inf
                 own = scores[np.arange(wanted.size), wanted]
                 rank = np.count_nonzero(scores >= own[:, None], axis=1)
-                gains.append(np.where(rank <= 10, 1.0 / np.log2(1.0 + rank), 0.0))
+                gains.append(target_rank.ndcg(rank.astype(np.float64), 10))
         return float(np.concatenate(gains).mean())
 
     def _tensor(self, values: np.ndarray) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from bowerbird.arrays import group_offsets
 from bowerbird.metrics import target_rank
 from bowerbird.training.batches import Ragged
 
@@ -32,12 +33,9 @@ class SurfaceLog:
     def before(self, as_of: int) -> SurfaceLog:
         """The same people and items with the actions strictly before a time."""
         kept = self.at < as_of
-        users = np.repeat(np.arange(self.sequences.lengths.size), self.sequences.lengths)[kept]
-        bounds = np.searchsorted(users, np.arange(self.sequences.lengths.size + 1)).astype(np.int64)
-        return SurfaceLog(
-            Ragged(bounds), self.items[kept], self.at[kept], self.kinds[kept], self.surfaces[kept],
-            self.wanted[kept], self.kinds_total, self.content, self.items_total,
-        )  # fmt: skip
+        bounds = group_offsets(self.sequences.owners[kept], self.sequences.lengths.size)
+        columns = {name: getattr(self, name)[kept] for name in ("items", "at", "kinds", "surfaces", "wanted")}
+        return replace(self, sequences=Ragged(bounds), **columns)
 
     @property
     def met(self) -> Bool[np.ndarray, "item"]:
@@ -74,6 +72,6 @@ def next_on(log: SurfaceLog, surface: int) -> Int64[np.ndarray, "step"]:
     here = np.arange(log.items.size)
     place = np.searchsorted(wanted, here, side="right")
     found = np.append(wanted, -1)[place].astype(np.int64)
-    ends = np.repeat(log.sequences.bounds[1:], log.sequences.lengths)
+    ends = log.sequences.bounds[1:][log.sequences.owners]
     found[found >= ends] = -1
     return found

@@ -175,8 +175,7 @@ def _counted(trial: _Trial) -> dict[str, _Fitted]:
     with row_cost() as counting:
         favourites = {one.name: popular(one.code) for one in trial.surfaces}
     with row_cost() as pairing:
-        users = np.repeat(np.arange(train.sequences.lengths.size, dtype=np.int32), train.sequences.lengths)
-        liked = train.wanted
+        users, liked = train.sequences.owners.astype(np.int32), train.wanted
         table = SequentialCooccurrence.fit(users[liked], train.items[liked], items_total=train.items_total)
 
     def following(cases: SurfaceCases) -> Float32[np.ndarray, "case item"]:
@@ -239,11 +238,8 @@ def _trained(
 def _together(trial: _Trial) -> SurfaceCases:
     """The validation questions of all surfaces as one."""
     cases = [one.valid for one in trial.surfaces]
-    users, target = (
-        np.concatenate([one.users for one in cases]),
-        np.concatenate([one.target for one in cases]),
-    )
-    return SurfaceCases(cases[0].log, users, target)
+    users = np.concatenate([one.users for one in cases])
+    return SurfaceCases(cases[0].log, users, np.concatenate([one.target for one in cases]))
 
 
 def _row(name: str, runs: list[_Fitted], seeds: int, trial: _Trial) -> BenchRow:

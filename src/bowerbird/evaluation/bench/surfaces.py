@@ -86,7 +86,7 @@ def read_surfaces(
         content = content_vectors(items, np.array(item_ids, dtype=str), f"{where} items", progress)
     kinds = surfaces * (int(actions.max()) + 1) + actions
     log = SurfaceLog(
-        Ragged(group_offsets(users[order], len(user_ids)).astype(np.int64)),
+        Ragged(group_offsets(users[order], len(user_ids))),
         rows[order],
         moments[order],
         kinds[order].astype(np.int32),
@@ -117,7 +117,7 @@ def cases_of(log: SurfaceLog, surface: int, since: int, until: int, seed: int) -
         seed: draws people where there are too many.
     """
     before = log.before(since)
-    users = np.repeat(np.arange(log.sequences.lengths.size), log.sequences.lengths)
+    users = log.sequences.owners
     wanted = log.wanted & (log.surfaces == surface) & (log.at >= since) & (log.at < until)
     wanted &= before.sequences.lengths[users] > 0
     places = np.flatnonzero(wanted)
@@ -126,7 +126,7 @@ def cases_of(log: SurfaceLog, surface: int, since: int, until: int, seed: int) -
     most = int(np.clip(MOST_SCORES // max(log.items_total, 1), 200, MOST_CASES))
     if places.size > most:
         places = np.sort(generator(seed, "surface cases", str(surface)).choice(places, most, replace=False))
-    return SurfaceCases(before, users[places].astype(np.int64), log.items[places])
+    return SurfaceCases(before, users[places], log.items[places])
 
 
 def _names(events: pa.Table, column: str, otherwise: str) -> pa.Array:
