@@ -105,9 +105,8 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
         said("  none with enough evidence yet")
     for interest, wish in portrait.refused.items():
         said(f"  {wish}d by the person: {interest}")
-    if portrait.medoids and {one.by for one in portrait.interests} <= {
-        "category"
-    }:  # else they are the interests
+    # where interests are not categories, the medoids are the interests
+    if portrait.medoids and all(one.by == "category" for one in portrait.interests):
         console.print("\nWhat stands for their clusters", style="bold")
         for one in portrait.medoids[:SHOWN_MEDOIDS]:
             said(f"  {one.importance:4.0%}  {item(one.item_id)}  of {len(one.members)}")

@@ -159,9 +159,8 @@ def resembled(
         alike[asked[part][:, None] == known[None, :]] = 0.0
         best = top_k_rows(alike, count)
         rows[part] = known[best]
-        weights[part] = (
-            np.maximum(np.take_along_axis(alike, best, axis=1), 0.0) ** 4
-        )  # the nearest count most
+        # the nearest count most
+        weights[part] = np.maximum(np.take_along_axis(alike, best, axis=1), 0.0) ** 4
     return rows, weights
 
 

@@ -227,9 +227,8 @@ def _times(table: pa.Table, where: str) -> Int64[np.ndarray, " event"] | None:
     if name is None:
         return None
     column = _column(table, name, where)
-    smallest_us = (
-        1 if name == "at" else SECOND_US
-    )  # numbers too small for a date: steps, or seconds of a drawn world
+    # of numbers too small for a date: steps, or seconds of a drawn world
+    smallest_us = 1 if name == "at" else SECOND_US
     values, bad = columns.times(column, _unit_us(column, smallest_us))
     if bad.any():
         row = int(bad.argmax())

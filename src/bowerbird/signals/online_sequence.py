@@ -135,8 +135,7 @@ class OnlineSequence:
                     before = self._touched.get(user_row)
                     before = self._batch.of_one(user_row) if before is None else before
                     self._touched[user_row] = before.with_steps(steps)
-                self._waiting.pop(
-                    user_row, None
-                )  # last: until then others wait for what is being put in place
+                # last: until then others wait for what is being put in place
+                self._waiting.pop(user_row, None)
         touched = self._touched.get(user_row)
         return (self._batch, user_row) if touched is None else (touched, 0)

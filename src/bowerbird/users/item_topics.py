@@ -38,9 +38,8 @@ def item_topics(
     Cost: a sparse decomposition, and 20 rounds of items x topics x width products.
     """
     met = ItemBasis.fitted(past, DIRECTIONS, seed)
-    parts = [
-        normalise(met.basis * met.strengths**2)
-    ]  # nearness is how alike the people are who met two items
+    # nearness is how alike the people are who met two items
+    parts = [normalise(met.basis * met.strengths**2)]
     if content is not None:
         parts.append(normalise(content))
     place = normalise(np.concatenate(parts, axis=1))

@@ -137,9 +137,8 @@ def logistic_weights(
     for _ in range(50):
         chance = _sigmoid(design @ weights)
         gradient = design.T @ (chance - outcomes) + penalty * weights
-        half = (
-            design * np.sqrt(chance * (1 - chance))[:, None]
-        )  # a product with itself costs half of one with another
+        # a product with itself costs half of one with another
+        half = design * np.sqrt(chance * (1 - chance))[:, None]
         curvature = half.T @ half + np.diag(penalty)
         step = np.linalg.solve(curvature, gradient)
         weights = weights - step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-300))  # long steps overshoot

@@ -35,8 +35,9 @@ class ContentSettings(Settings):
     """How vectors are made of who keeps what, where a surface has the source ``kept_together``: a closed form, or a trained
     network, which needs torch. ``auto`` trains from 100,000 positive actions on."""
     tune_encoders: Literal["auto", "on", "off"] = "off"
-    """Whether the last layers of the built-in encoders learn from this catalogue before the space of items is trained: minutes, once, and again when the
-    catalogue has doubled. ``auto`` from 3,000 items with a picture and words on, not in a simulated workspace; ``on`` from 200. Kept only if held-out pairs find each other better."""
+    """Whether the last layers of the built-in encoders learn from this catalogue before the space of items is trained:
+    minutes, once, and again when the catalogue has doubled. ``auto`` from 3,000 items with a picture and words on, not in a
+    simulated workspace; ``on`` from 200. Kept only if held-out pairs find each other better."""
     engine: Engine = "local"
     """Where pictures are encoded: ``local`` threads, or every processor of a ``ray`` cluster (``RAY_ADDRESS``, else one on this machine); the same bytes."""
     nsfw: Literal["auto", "on", "off"] = "auto"

@@ -184,11 +184,11 @@ def loaded_space(bench: Workbench, items: Vectors | None) -> ItemSpace | None:
 
 def tuned_for(bench: Workbench, space: ItemSpace | None) -> TunedEncoders | None:
     """The tuned encoders, if it is their vectors that a space of items reads; None where encoders are as they come."""
-    tuned = tuned_encoders(bench) if isinstance(space, UnifiedSpace) else None
-    if tuned is None or not isinstance(space, UnifiedSpace):
+    if not isinstance(space, UnifiedSpace):
         return None
+    tuned = tuned_encoders(bench)
     read = {one.space for one in space.tower.inputs}
-    return tuned if tuned.image.space in read else None
+    return tuned if tuned is not None and tuned.image.space in read else None
 
 
 def _fused_space(bench: Workbench) -> FusedSpace:

@@ -145,8 +145,9 @@ class Workbench:
         return self.live_card(name) is not None
 
     def inputs(self) -> dict[str, str]:
-        """Versions of what builds read: the catalogue, its size to the next power of two with what was forgotten, and the events.
+        """Versions of what builds read: the catalogue, its size, and the events.
 
+        The size is told to the next power of two, and how many items were forgotten.
         A time that was asked for counts too: the same events are older a month later, and states, decays
         and recency change with no new event.
         """
