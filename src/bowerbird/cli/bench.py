@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bowerbird.cli.options import names_between_commas
 from bowerbird.errors import NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _plan(models: str, seeds: int, *, tune: bool, refit: bool) -> BenchPlan:
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.recommenders.recommender import recommender
 
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    names = tuple(names_between_commas(models))
     for name in names:
         try:
             recommender(name)

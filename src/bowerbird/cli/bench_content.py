@@ -8,12 +8,20 @@ from typing import Annotated
 import typer
 
 from bowerbird.cli.bench import Json, Seeds, app, read_interactions, show
+from bowerbird.cli.options import names_between_commas
 
 __all__ = ["app"]
 
-Images = Annotated[
-    list[Path],
-    typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern of such files."),
+_PICTURES = typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern of such files.")
+Images = Annotated[Path, _PICTURES]
+ImageSets = Annotated[list[Path], _PICTURES]
+Items = Annotated[Path, typer.Option(help="Items with item_id and their words: title, tags, category, ...")]
+Tune = Annotated[
+    bool | None,
+    typer.Option(
+        "--tune/--no-tune",
+        help="Let the encoders' last layers learn too; by default from 3,000 pictures on.",
+    ),
 ]
 Kept = Annotated[
     Path | None,
@@ -54,7 +62,7 @@ def encode(
     epilog="Example: bowerbird bench image-text --images photos/ --captions captions.csv --seeds 1",
 )
 def image_text(
-    images: Images,
+    images: ImageSets,
     captions: Annotated[
         list[Path],
         typer.Option(help="A table with image, caption [, split]; one for each --images, in their order."),
@@ -65,13 +73,7 @@ def image_text(
     ] = None,
     seeds: Seeds = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each training.")] = None,
-    tune: Annotated[
-        bool | None,
-        typer.Option(
-            "--tune/--no-tune",
-            help="Let the last layers of the encoders learn too; by default from 3,000 pictures on.",
-        ),
-    ] = None,
+    tune: Tune = None,
     kept: Kept = None,
     json: Json = None,
 ) -> None:
@@ -115,7 +117,7 @@ def looks(
     epilog="Example: bowerbird bench attributes --images photos/ --labels styles.csv --columns colour,usage",
 )
 def attributes(
-    images: Annotated[Path, typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern.")],
+    images: Images,
     labels: Annotated[Path, typer.Option(help="A table that names pictures, with label columns [, split].")],
     columns: Annotated[str, typer.Option(help="Label columns by comma.")],
     seeds: Seeds = 3,
@@ -125,27 +127,19 @@ def attributes(
     from bowerbird.cli.display import BarProgress
     from bowerbird.evaluation.bench.attributes import AttributesPlan, run_attributes
 
-    names = [name.strip() for name in columns.split(",") if name.strip()]
-    show(run_attributes(images, labels, names, AttributesPlan(seeds, progress=BarProgress())), json)
+    plan = AttributesPlan(seeds, progress=BarProgress())
+    show(run_attributes(images, labels, names_between_commas(columns), plan), json)
 
 
 @app.command(
     "knn", epilog="Example: bowerbird bench knn --images photos/ --labels labels.csv --columns colour,kind"
 )
 def knn(
-    images: Annotated[
-        Path, typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern of such files.")
-    ],
+    images: Images,
     labels: Annotated[Path, typer.Option(help="A table with image, label columns [, split].")],
     columns: Annotated[str, typer.Option(help="Label columns, by comma.")] = "label",
     seed: Annotated[int, typer.Option(help="Draws a missing split and the training.")] = 0,
-    tune: Annotated[
-        bool | None,
-        typer.Option(
-            "--tune/--no-tune",
-            help="Let the encoder's last layers learn too; by default from 3,000 pictures on.",
-        ),
-    ] = None,
+    tune: Tune = None,
     kept: Kept = None,
     json: Json = None,
 ) -> None:
@@ -153,7 +147,7 @@ def knn(
     from bowerbird.cli.display import BarProgress
     from bowerbird.evaluation.bench.knn import run_knn
 
-    names = [name.strip() for name in columns.split(",") if name.strip()]
+    names = names_between_commas(columns)
     show(run_knn(images, labels, names, seed, tune=tune, kept=kept, progress=BarProgress()), json)
 
 
@@ -195,7 +189,7 @@ def search(
 )
 def graph(
     events: Annotated[Path, typer.Option(help="Who keeps what: collection_id or user_id, and item_id.")],
-    items: Annotated[Path, typer.Option(help="Items with item_id and their words: title, tags, ...")],
+    items: Items,
     seeds: Seeds = 3,
     json: Json = None,
 ) -> None:
@@ -224,7 +218,7 @@ def graph(
 )
 def neighbour_loss(
     events: Annotated[Path, typer.Option(help="user_id, item_id [, at or pos] [, split].")],
-    items: Annotated[Path, typer.Option(help="Items with item_id and their words: title, category, ...")],
+    items: Items,
     own_split: Annotated[
         bool,
         typer.Option("--own-split/--hide", help="New items of the file's test split, or a fifth hidden."),
@@ -253,7 +247,7 @@ def neighbour_loss(
     epilog="Example: bowerbird bench near-duplicates --images photos/ --limit 2000 --copies 300",
 )
 def near_duplicates(
-    images: Annotated[Path, typer.Option(help="Pictures: a folder, a parquet of bytes, or a pattern.")],
+    images: Images,
     limit: Annotated[int, typer.Option(min=8, help="Most pictures of the catalogue.")] = 2000,
     copies: Annotated[int, typer.Option(min=1, help="Pictures that get a light and a strong copy.")] = 300,
     seeds: Seeds = 1,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bowerbird.cli.bench import Json, Seeds, app, show
-from bowerbird.cli.options import WorkspaceOption, opened
+from bowerbird.cli.options import WorkspaceOption, names_between_commas, opened
 
 
 @app.command("score", epilog="Example: bowerbird bench score --history 100 --candidates 200")
@@ -45,7 +45,7 @@ def ranker(
     from bowerbird.workspace.loading import loaded_release
     from bowerbird.workspace.workbench import Workbench
 
-    named = [name.strip() for name in kinds.split(",") if name.strip()]
+    named = names_between_commas(kinds)
     if not named:
         raise InputError(f"bench ranker: no kind is named; expected some of {', '.join(KINDS)}")
     for name in named:

@@ -53,6 +53,16 @@ def opened(given: Path | None, overrides: list[str] | None = None) -> Workspace:
     return Workspace.open(workspace_directory(given), overrides or ())
 
 
+def names_between_commas(text: str) -> list[str]:
+    """The names an option gave.
+
+    Example:
+        >>> names_between_commas("colour, kind,")
+        ['colour', 'kind']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def time_or_none(text: str | None) -> int | None:
     """A time an option gave, in microseconds.
 
