@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from bowerbird.arrays import group_offsets
 from bowerbird.datasets import columns
 from bowerbird.errors import InputError
-from bowerbird.evaluation.bench.user_probe_data import coded, event_times
+from bowerbird.evaluation.bench.user_probe_data import coded, whole_events
 from bowerbird.randomness import generator
 from bowerbird.recommenders.item_content import content_vectors
 from bowerbird.records.event import POSITIVE_ACTIONS
@@ -57,16 +57,9 @@ def read_surfaces(
     Raises:
         InputError: a required column is missing, or no row is left.
     """
-    for name in ("user_id", "item_id"):
-        if name not in events.column_names:
-            raise InputError(
-                f"{where}: no column {name!r}; found {', '.join(events.column_names)}; expected user_id, item_id, at"
-            )
-    at = event_times(events, where)
+    at, kept = whole_events(events, where)
     action = _names(events, "action", POSITIVE_ACTIONS[1])
-    kept = columns.mask(at.is_valid()) & ~columns.mask(pc.is_in(action, value_set=pa.array(NOT_DONE)))
-    for name in ("user_id", "item_id"):
-        kept &= columns.mask(columns.texts(events[name]).is_valid())
+    kept &= ~columns.mask(pc.is_in(action, value_set=pa.array(NOT_DONE)))
     if not kept.any():
         raise InputError(
             f"{where}: no row of {events.num_rows} says what a person did to an item at a time; check those columns"

@@ -17,7 +17,7 @@ from bowerbird.errors import InputError
 from bowerbird.records.event import POSITIVE_ACTIONS
 from bowerbird.users.behaviour import Behaviour
 
-__all__ = ["ProbeData", "coded", "event_times", "read_probe_data"]
+__all__ = ["ProbeData", "coded", "read_probe_data", "whole_events"]
 
 _UNITS_US = {"at": None, "at_us": 1, "at_ms": 1000, "at_s": 1_000_000, "timestamp": None}
 _LAST_WORD = re.compile(r"([^\W\d_]{3,})\W*$")
@@ -53,16 +53,7 @@ def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str 
         InputError: a required column is missing, or no row is left.
     """
     notes: list[str] = []
-    for name in ("user_id", "item_id"):
-        if name not in events.column_names:
-            raise InputError(
-                f"{where}: no column {name!r}; found {', '.join(events.column_names)}; expected user_id, item_id, at"
-            )
-    at = event_times(events, where)
-    kept = columns.mask(columns.texts(events["user_id"]).is_valid()) & columns.mask(
-        columns.texts(events["item_id"]).is_valid()
-    )
-    kept &= columns.mask(at.is_valid())
+    at, kept = whole_events(events, where)
     if not kept.all():
         notes.append(f"{int((~kept).sum()):,} rows without person, item or time left out")
     quantity = _numbers(events, "quantity")
@@ -86,12 +77,25 @@ def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str 
     return ProbeData(behaviour, _hash(behaviour), tuple(notes))
 
 
-def event_times(events: pa.Table, where: str) -> pa.Array:
-    """Microseconds UTC of each row, null where it has none.
+def whole_events(events: pa.Table, where: str) -> tuple[pa.Array, Bool[np.ndarray, "row"]]:
+    """Microseconds UTC of each row, and which rows have a person, an item and a time.
 
     Raises:
-        InputError: there is no column of times, or a value is none.
+        InputError: a required column is missing, or a value that should be a time is none.
     """
+    for name in ("user_id", "item_id"):
+        if name not in events.column_names:
+            raise InputError(
+                f"{where}: no column {name!r}; found {', '.join(events.column_names)}; expected user_id, item_id, at"
+            )
+    at = _times(events, where)
+    kept = columns.mask(at.is_valid())
+    for name in ("user_id", "item_id"):
+        kept &= columns.mask(columns.texts(events[name]).is_valid())
+    return at, kept
+
+
+def _times(events: pa.Table, where: str) -> pa.Array:
     for name, unit_us in _UNITS_US.items():
         if name in events.column_names:
             values, bad = columns.times(events[name], unit_us)
