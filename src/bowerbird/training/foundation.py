@@ -39,8 +39,8 @@ __all__ = [
     "Reader",
     "new_model",
     "pretrain",
-    "run",
     "scores",
+    "train_task",
 ]
 
 PRETRAINED = ("items.", "encoder.", "kinds")
@@ -284,11 +284,11 @@ def pretrain(
         InputError: the loss is not finite.
     """
     reader = Reader(new_model(log, settings, seed), log, settings, cases, seed)
-    run(Pretraining(reader), settings, "pretraining", progress)
+    train_task(Pretraining(reader), settings, "pretraining", progress)
     return reader.model
 
 
-def run(
+def train_task(
     task: Task,
     settings: FoundationSettings,
     name: str,

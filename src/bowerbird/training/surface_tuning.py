@@ -19,7 +19,7 @@ from bowerbird.training.foundation import (
     FoundationSettings,
     Reader,
     new_model,
-    run,
+    train_task,
 )
 from bowerbird.training.losses import sampled_softmax
 from bowerbird.training.negatives import Negatives
@@ -136,5 +136,5 @@ def fit_surface(
     task = SurfaceTuning(Reader(model, log, settings, cases, seed), surface, for_new=for_new)
     slowed = () if pretrained is None else PRETRAINED
     shares: dict[str, float] = dict.fromkeys(slowed, settings.tuned_share)
-    run(task, settings, "from scratch" if pretrained is None else "tuning", progress, shares)
+    train_task(task, settings, "from scratch" if pretrained is None else "tuning", progress, shares)
     return model
