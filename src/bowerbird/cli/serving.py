@@ -190,11 +190,15 @@ def _settled() -> None:
     """After loading: give back the memory it needed on the way, and leave what stays out of the search for garbage.
 
     Reading a log of two million events takes some 350 MB that allocators keep otherwise; looking through what
-    stays costs requests time.
+    stays costs requests time. Requests are answered side by side, so none of them needs threads for its products:
+    those would spin while they wait for each other, for two thirds of a processor.
     """
     import ctypes
 
     import pyarrow as pa
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
 
     gc.unfreeze()
     gc.collect()
