@@ -18,7 +18,7 @@ from bowerbird.serving.auth import Guard, KeyRing, SameSite
 from bowerbird.serving.explanations import KeptSlates, SharedSlates
 from bowerbird.serving.failures import install_failures, reply_failure
 from bowerbird.serving.ingest import batch_of
-from bowerbird.serving.lifecycle import ClosingWhileDraining, Lifecycle
+from bowerbird.serving.lifecycle import ClosingConnections, Lifecycle
 from bowerbird.serving.limits import BodyLimit, Crew, Intake, RateLimit, TokenBuckets
 from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.looking import looking_routes
@@ -125,7 +125,7 @@ def _front(
     """What requests pass before the routes, outermost first."""
     front = [
         Middleware(Measured, telltale=telltale, lines=settings.log_requests),
-        Middleware(ClosingWhileDraining, lifecycle=lifecycle),
+        Middleware(ClosingConnections, lifecycle=lifecycle),
         Middleware(SafeHeaders),
     ]
     if settings.allowed_hosts:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 WATCH_S = 0.5
 """How often a worker looks whether another one took a new release."""
+CLOSE_EVERY = 200
+"""Replies of a worker after which one client is asked to connect anew, so that load spreads over all workers."""
 
 
 class Lifecycle:
@@ -144,27 +146,34 @@ class Lifecycle:
         signal.signal(signal.SIGTERM, begin)
 
 
-class ClosingWhileDraining:
-    """Asks clients to close their connections while the server is about to end.
+class ClosingConnections:
+    """Asks clients to close their connections: all of them while the server is about to end, else now and then.
+
+    Workers share one socket, and a connection stays with whom it was opened to. Those of a worker that was killed
+    move to the others; were they kept for ever, its successor would get next to nothing to do.
 
     Args:
         app: whose replies.
-        lifecycle: knows when.
+        lifecycle: knows when the server ends.
+        every: replies of this worker from one closed connection to the next.
     """
 
-    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle, every: int = CLOSE_EVERY) -> None:
         self._app = app
         self._lifecycle = lifecycle
+        self._every, self._replies = every, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or not self._lifecycle.draining:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._replies += 1
+        close = self._lifecycle.draining or self._replies % self._every == 0
 
         async def closing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
-        await self._app(scope, receive, closing)
+        await self._app(scope, receive, closing if close else send)
