@@ -80,6 +80,40 @@ PARTS = (
         NEXT_ITEM,
     ),
     Part(
+        "journey",
+        "The Complete Journey (75,000 rows of a grocer), next item: leave-one-out, seen kept, train only",
+        _next_item("--events", "{out}/journey.parquet", models=f"ours,{NEIGHBOURS}", seeds=1),
+        NEXT_ITEM,
+    ),
+    Part(
+        "journey-time",
+        "The same, global time split, both target rules",
+        _next_item(
+            "--protocol", "time", "--events", "{out}/journey.parquet", models=f"ours,{NEIGHBOURS}", seeds=1
+        ),
+        NEXT_ITEM,
+    ),
+    Part(
+        "retrotech",
+        "Retrotech, the next click of a search session (no times): leave-one-out, quick effort",
+        _next_item(
+            *("--events", "{out}/retrotech.parquet", "--effort", "quick"),
+            models=f"ours,{NEIGHBOURS}",
+            seeds=1,
+        ),
+        NEXT_ITEM,
+    ),
+    Part(
+        "citeulike",
+        "CiteULike, the next article of a library (the order of the file): leave-one-out, quick effort",
+        _next_item(
+            *("--events", "{data}/citeulike_a/interactions.parquet", "--effort", "quick"),
+            models=f"ours,{NEIGHBOURS}",
+            seeds=1,
+        ),
+        NEXT_ITEM,
+    ),
+    Part(
         "pinterest20",
         "Pinterest-20, random tenth of the given rows held out, full ranking",
         (
@@ -113,6 +147,10 @@ def main(
         _retail_events(data_folder() / "online_retail" / "transactions.parquet")
     if not render and (not only or "ml-1m-whole" in only):
         _without_gaps(data_folder() / "ml_1m" / "sequences.parquet")
+    if not render and (not only or "journey" in only):
+        _groceries(data_folder() / "completejourney" / "transactions_sample.parquet")
+    if not render and (not only or "retrotech" in only):
+        _clicks(data_folder() / "retrotech_search" / "sessions.parquet")
     Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(
         only, render=render, missing=missing
     )
@@ -126,6 +164,25 @@ def _without_gaps(sequences: Path) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     kept = table.filter(pc.invert(table["one_item_missing_before"])).drop_columns("one_item_missing_before")
     pq.write_table(kept, OUT / "ml-1m-whole.parquet")
+
+
+def _groceries(transactions: Path) -> None:
+    """Purchases of households in the standard columns."""
+    if not transactions.exists():
+        return
+    table = pq.read_table(transactions, columns=["household_id", "product_id", "transaction_timestamp"])
+    OUT.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.rename_columns(["user_id", "item_id", "at"]), OUT / "journey.parquet")
+
+
+def _clicks(sessions: Path) -> None:
+    """What was clicked in each search session, in the order of the results."""
+    if not sessions.exists():
+        return
+    table = pq.read_table(sessions, columns=["sess_id", "doc_id", "clicked"])
+    clicked = table.filter(table["clicked"]).drop_columns("clicked")
+    OUT.mkdir(parents=True, exist_ok=True)
+    pq.write_table(clicked.rename_columns(["user_id", "item_id"]), OUT / "retrotech.parquet")
 
 
 def _retail_events(transactions: Path) -> None:
