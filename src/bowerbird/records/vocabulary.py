@@ -10,6 +10,34 @@ from jaxtyping import Int32
 
 from bowerbird.errors import InputError, NotFoundError, did_you_mean
 
+AnyId = str | int | float | np.integer
+"""An id as somebody may hold it: a table of numbers gives integers, and one with gaps gives floats."""
+
+
+def id_text(given: AnyId) -> str:
+    """An id as the text it is kept under, whatever type the caller's table had.
+
+    The rule is that of importing: 17, 17.0 and "17" are one id. Without it a person imported as a number would be a
+    stranger when asked about as one.
+
+    Raises:
+        InputError: it is neither text nor a whole number.
+
+    Example:
+        >>> id_text(17), id_text(17.0), id_text("017")
+        ('17', '17', '017')
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
+        raise InputError(f"id {given!r}: expected text or a whole number, as ids are imported")
+    return str(int(given))
+
+
+def id_text_or_none(given: AnyId | None) -> str | None:
+    """:func:`id_text` of an id that may be left out."""
+    return None if given is None else id_text(given)
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -51,12 +79,13 @@ class Vocabulary:
     def __contains__(self, name: object) -> bool:
         return name in self._rows
 
-    def row(self, name: str) -> int:
+    def row(self, name: AnyId) -> int:
         """The row of an id.
 
         Raises:
             NotFoundError: the id is not in the vocabulary.
         """
+        name = id_text(name)
         row = self._rows.get(name)
         if row is None:
             hint = did_you_mean(name, self.ids[:5000]) if len(self.ids) else "there are none yet"

@@ -6,17 +6,28 @@ import base64
 import binascii
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from bowerbird.clock import parse_time
 from bowerbird.errors import InputError
 from bowerbird.records.request import MAX_QUERY_CHARACTERS, MAX_SLATE
+from bowerbird.records.vocabulary import id_text
 
 LONGEST_ID = 512
 LAST_MOMENT = 253_402_300_800_000_000
 """The year 10000 in microseconds: no time on the wire is at or after it."""
 
-Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
+
+def _id(given: object) -> object:
+    """A number is the text it was imported as; what is neither is left for the check of texts to refuse."""
+    try:
+        return id_text(given) if isinstance(given, int | float) else given
+    except InputError:
+        return given
+
+
+Id = Annotated[str, BeforeValidator(_id), Field(min_length=1, max_length=LONGEST_ID)]
+"""An id; JSON may hold it as a number."""
 
 
 def moment(text: str | int) -> int:

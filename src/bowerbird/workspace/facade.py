@@ -15,6 +15,7 @@ from bowerbird.records.portrait import ItemPortrait
 from bowerbird.records.request import ANYTHING, Request, Wish
 from bowerbird.records.signal import SignalCard
 from bowerbird.records.slate import NotificationPlan, Slate
+from bowerbird.records.vocabulary import AnyId, id_text, id_text_or_none
 from bowerbird.stores.layout import Layout
 from bowerbird.stores.lock import workspace_lock
 from bowerbird.stores.preferences import Preferences, Refusal, RefusalKind
@@ -208,7 +209,7 @@ class Workspace:
         self._read_again()
         return manifest
 
-    def forget(self, *, user: str | None = None, item: str | None = None) -> ForgetReport:
+    def forget(self, *, user: AnyId | None = None, item: AnyId | None = None) -> ForgetReport:
         """Remove a person or an item from everywhere; what was learnt from them is named until a build replaced it.
 
         Raises:
@@ -243,8 +244,8 @@ class Workspace:
         self,
         surface: str,
         *,
-        user: str | None = None,
-        item: str | None = None,
+        user: AnyId | None = None,
+        item: AnyId | None = None,
         query: str | None = None,
         image: bytes | None = None,
         n: int | None = None,
@@ -271,8 +272,8 @@ class Workspace:
         request = Request(
             surface=surface,
             as_of=self.answers.release.as_of if as_of is None else as_of,
-            user_id=user,
-            item_id=item,
+            user_id=id_text_or_none(user),
+            item_id=id_text_or_none(item),
             query=query,
             image=image,
             n=self.answers.pipeline(surface).settings.n if n is None else n,
@@ -287,7 +288,7 @@ class Workspace:
     def _portraits(self) -> Portraits:
         return Portraits(self.workbench(), self.answers.release)
 
-    def portrait(self, item_id: str, as_of: int | None = None) -> ItemPortrait:
+    def portrait(self, item_id: AnyId, as_of: int | None = None) -> ItemPortrait:
         """All that is known of an item: every live signal with version, confidence and evidence.
 
         Args:
@@ -298,13 +299,13 @@ class Workspace:
             NotFoundError: the catalogue has no such item.
             NotReadyError: nothing was built yet.
         """
-        return self._portraits.of(item_id, as_of)
+        return self._portraits.of(id_text(item_id), as_of)
 
     @cached_property
     def _people(self) -> PersonPortraits:
         return PersonPortraits(self.workbench(), self.answers.release)
 
-    def understanding(self, user_id: str, as_of: int | None = None) -> PersonPortrait:
+    def understanding(self, user_id: AnyId, as_of: int | None = None) -> PersonPortrait:
         """All that is understood of a person: interests with evidence, state, people alike, timeline.
 
         Args:
@@ -315,9 +316,9 @@ class Workspace:
             NotFoundError: nobody has that id.
             NotReadyError: nothing was built yet.
         """
-        return self._people.of(user_id, as_of)
+        return self._people.of(id_text(user_id), as_of)
 
-    def refuse_interest(self, user_id: str, interest: str, wish: RefusalKind | None) -> tuple[Refusal, ...]:
+    def refuse_interest(self, user_id: AnyId, interest: str, wish: RefusalKind | None) -> tuple[Refusal, ...]:
         """Mute or delete one of a person's interests, or allow it again; the next slate obeys.
 
         Args:
@@ -332,30 +333,29 @@ class Workspace:
             NotFoundError: nobody has that id.
             InputError: no item is under the interest.
         """
-        release = self.answers.release
-        preferences = Preferences(self.layout.preferences)
-        return refused(release, preferences, user_id, interest, wish, release.as_of - 1)
+        release, preferences = self.answers.release, Preferences(self.layout.preferences)
+        return refused(release, preferences, id_text(user_id), interest, wish, release.as_of - 1)
 
-    def audience(self, seeds: Sequence[str], n: int) -> FoundAudience:
-        """The people most like a list of people.
+    def audience(self, seeds: Sequence[AnyId], n: int) -> FoundAudience:
+        """The ``n`` people most like a list of people.
 
         Args:
             seeds: ids of the list; unknown ones are counted and left out.
-            n: most people to find, 1 or more.
+            n: 1 or more.
 
         Raises:
             InputError: fewer than three seeds are known and have events.
             NotReadyError: no vector of people is built.
         """
-        return found_audience(self.workbench(), seeds, n)
+        return found_audience(self.workbench(), [id_text(one) for one in seeds], n)
 
     def why_not(
         self,
-        missing: str,
+        missing: AnyId,
         surface: str = "homefeed",
         *,
-        user: str | None = None,
-        item: str | None = None,
+        user: AnyId | None = None,
+        item: AnyId | None = None,
         query: str | None = None,
         n: int | None = None,
         as_of: int | None = None,
@@ -375,11 +375,11 @@ class Workspace:
             NotFoundError: the surface or an item is not known.
             InputError: the request lacks what the surface needs.
         """
-        pipeline = self.answers.pipeline(surface)
-        at = self.answers.release.as_of if as_of is None else as_of
+        pipeline, at = self.answers.pipeline(surface), self.answers.release.as_of if as_of is None else as_of
         length = pipeline.settings.n if n is None else n
-        request = Request(surface=surface, as_of=at, user_id=user, item_id=item, query=query, n=length)
-        return why_not(pipeline, request, missing)
+        ids = {"user_id": id_text_or_none(user), "item_id": id_text_or_none(item)}
+        request = Request(surface=surface, as_of=at, query=query, n=length, **ids)
+        return why_not(pipeline, request, id_text(missing))
 
     def plan_notifications(self, budget: int, as_of: int | None = None) -> NotificationPlan:
         """Growth's answer: whom to notify on a day, with what, within a budget.

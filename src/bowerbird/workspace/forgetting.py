@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from bowerbird.content.picture_text import READER, PictureText
 from bowerbird.errors import InputError, NotFoundError
+from bowerbird.records.vocabulary import AnyId, id_text_or_none
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.stores.catalogue import LanceCatalogue
 from bowerbird.stores.event_log import SqliteEventLog
@@ -53,7 +54,7 @@ class ForgetReport:
 
 
 def forget(
-    bench: Workbench, ledger: BudgetLedger, *, user: str | None = None, item: str | None = None
+    bench: Workbench, ledger: BudgetLedger, *, user: AnyId | None = None, item: AnyId | None = None
 ) -> ForgetReport:
     """Remove a person or an item. The caller holds the workspace's lock; done again, it finishes what was cut off.
 
@@ -69,6 +70,7 @@ def forget(
     """
     if (user is None) == (item is None):
         raise InputError("forget: name one person (user) or one item (item)")
+    user, item = id_text_or_none(user), id_text_or_none(item)
     layout, name = bench.layout, user if user is not None else item
     assert name is not None
     # a backfill that was cut off may hold the id; it begins again

@@ -49,6 +49,15 @@ def test_an_event_with_a_time_and_no_id_is_the_same_event_when_sent_again():
     assert other != ids[0]
 
 
+def test_an_id_that_is_a_number_in_json_is_the_text_it_was_imported_as():
+    clerk = Clerk({"17": 0}, now=1_000, latest=2_000)
+    rows = [{"user_id": user, "item_id": item, "action": "save"} for user, item in ((5, 17), (5.0, "17"))]
+    arrivals = clerk.checked([*rows, {"user_id": True, "item_id": 1.5, "action": "save"}])
+    assert arrivals.events.table["user_id"].to_pylist() == ["5", "5"]
+    assert arrivals.events.table["item_id"].to_pylist() == ["17", "17"]
+    assert [one.index for one in arrivals.rejected] == [2]
+
+
 def test_the_latest_moment_is_the_first_that_is_refused():
     row = {"user_id": "u", "item_id": "a", "action": "save"}
     arrivals = CLERK.checked([{**row, "at": 1_999}, {**row, "at": 2_000}])
