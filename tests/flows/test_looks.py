@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
-from bowerbird.content.regions import MultiScale
+from bowerbird.content.regions import MultiScale, load_regions
 from bowerbird.content.scene_looks import SavedLooks
-from bowerbird.errors import InputError, StorageError
+from bowerbird.errors import InputError, NotFoundError, StorageError
 from bowerbird.records.request import Request
 from bowerbird.workspace import Workspace, looks_steps
 from bowerbird.workspace.looks_steps import lacks_scenes, scenes_of
@@ -68,15 +68,17 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     layout = Workspace.create(folder / "workspace", nsfw="off").layout
     text = layout.settings.read_text(encoding="utf-8")
     layout.settings.write_text(
-        text.replace("efficientnet-lite2:int8", "efficientnet-lite0").replace(
-            "efficientnet-lite2", "efficientnet-lite0"
-        ),
+        text.replace("efficientnet-lite2:int8", "efficientnet-lite0")
+        .replace("efficientnet-lite2", "efficientnet-lite0")
+        .replace("[content]\n", '[content]\nregions = "one-size"\n'),
         encoding="utf-8",
     )
     workspace = Workspace.open(layout.root)
     workspace.import_files("items", [folder / "items.parquet"])
-    with pytest.MonkeyPatch.context() as patch:  # one size of regions: a third of the encodings
-        patch.setattr(looks_steps, "load_regions", lambda _: MultiScale((0.6,)))
+    with (
+        pytest.MonkeyPatch.context() as patch
+    ):  # a detector of somebody's: one size, a third of the encodings
+        patch.setattr(looks_steps, "load_regions", {"one-size": MultiScale((0.6,))}.__getitem__)
         workspace.build(["looks", "image_index"])
         yield workspace
 
@@ -118,6 +120,13 @@ def test_what_was_learnt_is_kept_whole(rooms: Workspace, tmp_path: Path):
     (tmp_path / "together.npz").write_bytes(b"half a fi")
     with pytest.raises(StorageError, match=r"found no whole looks model .* run `bowerbird build looks`"):
         SavedLooks.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_detector_that_is_not_installed_is_named(rooms: Workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(looks_steps, "load_regions", load_regions)
+    with pytest.raises(NotFoundError, match="regions: no plugin 'one-size' is installed"):
+        _ = Workspace.open(rooms.layout.root).answers
 
 
 def test_scenes_are_items_that_list_products(tiny_workspace: Workspace):

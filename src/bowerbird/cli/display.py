@@ -6,7 +6,10 @@ import dataclasses
 import json
 import math
 import sys
+import time
 import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -23,6 +27,11 @@ from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
 TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the direction of what follows them."""
+
+SLOW_S = 2.0
+"""Work that takes as long says at its end how fast it went."""
+TOLD_EVERY_S = 30.0
+"""Seconds between lines where no terminal shows bars."""
 
 console = Console(markup=False, emoji=False)  # titles and ids hold brackets and colons that mean themselves
 errors = Console(stderr=True, markup=False, emoji=False)
@@ -40,13 +49,51 @@ def visible(text: str) -> str:
     )
 
 
-class BarProgress:
-    """Progress bars on standard error; where that is no terminal, one line per finished task."""
+@dataclass
+class _Task:
+    """A task under way, for :class:`BarProgress`."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    name: str
+    total: int | None
+    unit: str
+    bar: Progress
+    row: TaskID
+    began_s: float
+    told_s: float
+    done: int = 0
+
+    def rate(self, now_s: float) -> str:
+        """How fast it goes, in words; empty before anything is done."""
+        if not self.done:
+            return ""
+        each_s = max(now_s - self.began_s, 1e-9) / self.done
+        return f"{1 / each_s:,.0f} a second" if each_s <= 1 else f"{each_s:,.1f} s each"
+
+    def so_far(self, now_s: float) -> str:
+        """How far it is, how fast it goes and what is left, as a line of a log."""
+        of = f" of {self.total:,}" if self.total is not None else ""
+        left_s = (
+            (now_s - self.began_s) * (self.total - self.done) / self.done if self.total and self.done else -1
+        )
+        left = f", {left_s:,.0f} s left" if left_s >= 0 else ""
+        return f"{self.done:,}{of} {self.unit}, {self.rate(now_s)}{left}"
+
+
+class BarProgress:
+    """Progress bars on standard error; where that is no terminal, a line every half minute.
+
+    Work of two seconds and more ends in a line that says how much was done and how fast.
+
+    Args:
+        quiet: show nothing.
+        seconds: the clock; a test may pass its own.
+    """
+
+    def __init__(self, *, quiet: bool = False, seconds: Callable[[], float] = time.monotonic) -> None:
         self._live = errors.is_terminal and not quiet
         self._quiet = quiet
-        self._bars: list[tuple[Progress, Any, str]] = []
+        self._seconds = seconds
+        self._tasks: list[_Task] = []
 
     def start(self, task: str, total: int | None, unit: str = "rows") -> None:
         """Show a bar; tasks may nest."""
@@ -56,27 +103,38 @@ class BarProgress:
             BarColumn(),
             MofNCompleteColumn() if total is not None else TextColumn("{task.completed:,.0f}"),
             TextColumn(unit),
+            TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TimeLeftColumn(),
             console=errors,
             transient=True,
-            disable=not self._live or bool(self._bars),
+            disable=not self._live or bool(self._tasks),
         )
         bar.start()
-        self._bars.append((bar, bar.add_task(task, total=total), task))
+        now = self._seconds()
+        self._tasks.append(_Task(task, total, unit, bar, bar.add_task(task, total=total, rate=""), now, now))
 
     def advance(self, amount: int = 1) -> None:
         """Move the innermost bar."""
-        if self._bars:
-            bar, task, _ = self._bars[-1]
-            bar.advance(task, amount)
+        if not self._tasks:
+            return
+        task, now = self._tasks[-1], self._seconds()
+        task.done += amount
+        task.bar.update(task.row, advance=amount, rate=task.rate(now))
+        if not self._live and not self._quiet and now - task.told_s >= TOLD_EVERY_S:
+            task.told_s = now
+            errors.print(f"  {task.name}: {task.so_far(now)}", highlight=False)
 
     def finish(self, note: str = "") -> None:
         """Close the innermost bar."""
-        bar, _, name = self._bars.pop()
-        bar.stop()
+        task, now = self._tasks.pop(), self._seconds()
+        task.bar.stop()
+        took = now - task.began_s
+        if task.done and took >= SLOW_S:
+            done = f"{task.done:,} {task.unit} in {took:,.0f} s, {task.rate(now)}"
+            note = f"{note}; {done}" if note else done
         if note and not self._quiet:
-            errors.print(f"  {name}: {note}", highlight=False)
+            errors.print(f"  {task.name}: {note}", highlight=False)
 
 
 def plain(value: Any) -> Any:

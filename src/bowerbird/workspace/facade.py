@@ -375,10 +375,10 @@ class Workspace:
             NotFoundError: the surface or an item is not known.
             InputError: the request lacks what the surface needs.
         """
-        pipeline, at = self.answers.pipeline(surface), self.answers.release.as_of if as_of is None else as_of
+        pipeline = self.answers.pipeline(surface)
+        at = self.answers.release.as_of if as_of is None else as_of
         length = pipeline.settings.n if n is None else n
-        ids = {"user_id": id_text_or_none(user), "item_id": id_text_or_none(item)}
-        request = Request(surface=surface, as_of=at, query=query, n=length, **ids)
+        request = Request(surface, at, id_text_or_none(user), id_text_or_none(item), query, n=length)
         return why_not(pipeline, request, id_text(missing))
 
     def plan_notifications(self, budget: int, as_of: int | None = None) -> NotificationPlan:

@@ -27,14 +27,13 @@ from bowerbird.workspace.workbench import Workbench
 
 __all__ = ["loaded_looks", "looks_steps", "scenes_of"]
 
-REGIONS = "multi-scale"
 LEAST_SCENES = 20
 """Pictured scenes with products from which looks are learnt."""
 
 
 def looks_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The step that learns from scenes."""
-    chosen = f"{settings.seed}/{REGIONS}/{settings.content.image_encoder}"
+    chosen = f"{settings.seed}/{settings.content.regions}/{settings.content.image_encoder}"
     return [Step("looks", ("catalogue", "image_vector"), 1, chosen, make_looks, lacks_scenes)]
 
 
@@ -108,7 +107,8 @@ def loaded_looks(bench: Workbench, images: Vectors | None) -> SceneLooks | None:
         return None
     saved = SavedLooks.load(bench.models.directory("looks"))
     rows = bench.items.vocabulary.rows(list(saved.product_ids))
-    return SceneLooks(saved, rows, images, live_encoder(bench, "image_vector"), load_regions(REGIONS))
+    proposer = load_regions(bench.settings.content.regions)
+    return SceneLooks(saved, rows, images, live_encoder(bench, "image_vector"), proposer)
 
 
 def _regions(
@@ -118,7 +118,8 @@ def _regions(
 
     What is cached is never encoded again, so a killed build carries on where it was.
     """
-    encoder, proposer = live_encoder(bench, "image_vector"), load_regions(REGIONS)
+    encoder = live_encoder(bench, "image_vector")
+    proposer = load_regions(bench.settings.content.regions)
     cache = VectorCache(bench.layout, encoder.space)
     names = bench.items.column("image")
     found, read = [], []

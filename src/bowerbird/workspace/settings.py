@@ -38,6 +38,8 @@ class ContentSettings(Settings):
     """Whether the last layers of the built-in encoders learn from this catalogue before the space of items is trained:
     minutes, once, and again when the catalogue has doubled. ``auto`` from 3,000 items with a picture and words on, not in a
     simulated workspace; ``on`` from 200. Kept only if held-out pairs find each other better."""
+    regions: str = "multi-scale"
+    """What finds the parts of a scene that may each show a product: squares of several sizes, or a detector, which is a plugin (``bowerbird.regions``)."""
     engine: Engine = "local"
     """Where pictures are encoded: ``local`` threads, or every processor of a ``ray`` cluster (``RAY_ADDRESS``, else one on this machine); the same bytes."""
     nsfw: Literal["auto", "on", "off"] = "auto"
