@@ -46,13 +46,15 @@ def curve_svg(found: dict) -> str:
         f'<path d="M{x(most):.1f} 20V{HEIGHT - BOTTOM}" stroke="#999" stroke-dasharray="4 4"/>'
         f'<text x="{x(most) - 5:.1f}" y="32" text-anchor="end" fill="#555">full at {most:.0f}/s</text>'
         f'<path d="M{LEFT} {y(GOAL_MS):.1f}H{WIDTH - 20}" stroke="#c60" stroke-dasharray="2 4"/>'
+        f'<text x="{LEFT + 5}" y="{y(GOAL_MS) - 5:.1f}" fill="#c60">goal at half of that: {GOAL_MS:.0f} ms</text>'
+        f'<text x="{LEFT}" y="13" fill="#555">latency</text>'
     )
     for name, colour in (("p50_ms", "#1f77b4"), ("p99_ms", "#d62728")):
         points = " ".join(f"{x(row['rate_per_s']):.1f},{y(row[name]):.1f}" for row in rows)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         last = rows[-1]
         parts.append(
-            f'<text x="{x(last["rate_per_s"]) - 4:.1f}" y="{y(last[name]) - 8:.1f}" text-anchor="end" '
+            f'<text x="{x(last["rate_per_s"]) + 6:.1f}" y="{y(last[name]) + 4:.1f}" '
             f'fill="{colour}">{name.removesuffix("_ms")}</text>'
         )
     parts.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import threading
@@ -165,6 +166,9 @@ def test_a_person_is_found_and_their_homefeed_shown_with_pictures_and_reasons(
     assert all(alt for _, alt in browser.execute_script(LOADED))
     assert all(card.find_elements(By.CSS_SELECTOR, ".why .source") for card in cards)
     assert browser.find_element(By.ID, "simulated").is_displayed()
+    assert re.search(
+        r"up to [\d,]+ events? a bar", browser.find_element(By.CSS_SELECTOR, "svg.timeline").text
+    )
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert severe == []
 

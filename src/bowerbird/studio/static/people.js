@@ -4,7 +4,7 @@ import { ask, chip, day, did, make, many, percent, personPage, send, thumb } fro
 
 const SVG = "http://www.w3.org/2000/svg";
 const ACTIONS = ["impression", "closeup", "click", "save", "purchase", "hide"];
-const WIDTH = 880, HEIGHT = 120, FOOT = 18;
+const WIDTH = 880, HEIGHT = 134, HEAD = 14, FOOT = 18;
 
 function drawn(tag, attributes, text) {
   const element = document.createElementNS(SVG, tag);
@@ -28,7 +28,7 @@ export function timeline(bins) {
     for (const action of order) {
       const n = bin.counts[action] || 0;
       if (!n) continue;
-      const high = Math.max((n / most) * tall, 1);
+      const high = Math.max((n / most) * (tall - HEAD), 1);
       top -= high;
       group.append(drawn("rect", { x: place * width + width * 0.1, y: top, width: width * 0.8, height: high, class: `act ${action}` }));
     }
@@ -36,6 +36,7 @@ export function timeline(bins) {
     svg.append(group);
   });
   svg.append(drawn("line", { x1: 0, y1: tall, x2: WIDTH, y2: tall, class: "axis" }));
+  svg.append(drawn("text", { x: 0, y: 11 }, `up to ${many(most, "event")} a bar`));
   svg.append(drawn("text", { x: 0, y: HEIGHT - 4 }, bins[0].since ? day(bins[0].since) : "oldest"));
   svg.append(drawn("text", { x: WIDTH, y: HEIGHT - 4, "text-anchor": "end" }, bins[0].since ? day(bins[bins.length - 1].until) : "newest"));
   const met = order.filter((action) => bins.some((bin) => bin.counts[action]));

@@ -166,7 +166,7 @@ async function signals() {
   const reply = await ask("/v1/signals");
   const rows = reply.signals.map((one) => [make("strong", {}, one.name), one.kind, one.entity, count(one.rows), one.kind === "model" ? "" : percent(one.coverage), day(one.as_of), one.space ? make("code", {}, one.space) : "", one.inputs.join(", "), one.note]);
   return [make("h1", {}, "Signals"), make("p", { class: "lead" }, "Everything the live build knows: what it is, how much of it there is, what it is made from."),
-    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of"], ["space"], ["made from"], ["note"]], rows)];
+    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of", "moment"], ["space"], ["made from"], ["note"]], rows)];
 }
 
 async function api() {
