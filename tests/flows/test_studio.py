@@ -56,6 +56,9 @@ def test_pages_load_nothing_from_elsewhere_and_run_no_inline_script(client):
         asset = client.get(f"/studio/static/{name}")
         assert asset.status_code == 200
         assert "//cdn" not in asset.text
+        assert (
+            asset.headers["cache-control"] == "no-cache"
+        )  # or an upgrade leaves old modules beside new ones
 
 
 def test_an_id_with_markup_is_shown_as_text(client):
@@ -166,9 +169,17 @@ def test_a_person_is_found_and_their_homefeed_shown_with_pictures_and_reasons(
     assert all(alt for _, alt in browser.execute_script(LOADED))
     assert all(card.find_elements(By.CSS_SELECTOR, ".why .source") for card in cards)
     assert browser.find_element(By.ID, "simulated").is_displayed()
-    assert re.search(
-        r"up to [\d,]+ events? a bar", browser.find_element(By.CSS_SELECTOR, "svg.timeline").text
+    assert re.search(r"up to [\d,]+ events? a bar", browser.find_element(By.CSS_SELECTOR, ".timeline").text)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True},
     )
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    assert (
+        browser.execute_script("return getComputedStyle(document.querySelector('.timeline p')).fontSize")
+        == "13px"
+    )
+    assert not browser.find_elements(By.CSS_SELECTOR, "svg text")  # it would shrink with its drawing
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert severe == []
 
@@ -187,3 +198,27 @@ def test_a_title_with_markup_is_shown_as_text_and_runs_nothing(browser, served, 
     assert heading.text == HOSTILE
     wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, ".slate"))
     assert browser.title.startswith("i0")
+
+
+@pytest.mark.browser
+def test_pages_with_nothing_to_show_say_why_and_what_to_do(browser, served, tiny_workspace):
+    from selenium.webdriver.common.by import By
+
+    address = served(tiny_workspace)
+
+    def said(page, selector):
+        browser.get(f"{address}/studio/{page}")
+        if page in ("search", "growth"):
+            wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, "form button"))[0].click()
+        return wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, selector))[0].text
+
+    assert said("people?query=zzz", "p.panel") == 'Nobody\'s id has "zzz" in it.'
+    assert "user 'nobody' is not known" in said("people/nobody", ".failure")
+    assert browser.find_element(By.CSS_SELECTOR, "main a[href='/studio/people']").text == "All people"
+    assert "item 'nothing' is not in the catalogue" in said("items/nothing", ".failure")
+    assert browser.find_element(By.CSS_SELECTOR, "main a[href='/studio/search']").is_displayed()
+    assert "type some words, choose a picture" in said("search", ".failure")
+    browser.execute_script("window.fetch = () => Promise.reject(new TypeError('Failed to fetch'))")
+    browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("red")
+    browser.find_element(By.CSS_SELECTOR, "form button").click()
+    wait_until(lambda: "The server did not answer" in browser.find_element(By.CSS_SELECTOR, ".failure").text)

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FOLDER = Path(__file__).parent
 
@@ -91,6 +92,27 @@ class Pages:
         return RedirectResponse("/studio/people")
 
 
+def revalidated(app: ASGIApp) -> ASGIApp:
+    """Files that a browser keeps but asks about each time.
+
+    Told nothing, browsers guess for how long a script stays good; after an upgrade a page then runs old modules
+    beside new ones, which do not fit each other.
+
+    Args:
+        app: what gives the files, with an ``ETag`` each.
+    """
+
+    async def asked_about(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"cache-control", b"no-cache")]
+            await send(message)
+
+        await app(scope, receive, told)
+
+    return asked_about
+
+
 def add_studio(app: FastAPI, about: About) -> None:
     """Add the pages under ``/studio``, and the way there from ``/``.
 
@@ -101,7 +123,7 @@ def add_studio(app: FastAPI, about: About) -> None:
     pages = Pages(about)
     routes = [
         Route("/", pages.home),
-        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+        Mount("/static", revalidated(StaticFiles(directory=FOLDER / "static"))),
         Route("/people/{user_id:path}", pages.person),
         Route("/items/{item_id:path}", pages.item),
         Route("/{section}", pages.section),

@@ -20,8 +20,10 @@ function headers(more = {}) {
 
 /** What the API answers, or an error that says why not. */
 export async function ask(path, options = {}) {
-  const reply = await fetch(path, { ...options, headers: headers(options.headers) });
-  const body = await reply.json();
+  const reply = await fetch(path, { ...options, headers: headers(options.headers) }).catch(() => {
+    throw new Error("The server did not answer. It may have stopped, or refused a picture that is too large; see whether it runs, then load this page again.");
+  });
+  const body = await reply.json().catch(() => ({}));
   if (reply.status === 401) askForKey(body.message);
   if (!reply.ok) throw new Error(body.message || `the server answered ${reply.status}`);
   return body;
@@ -50,7 +52,8 @@ export function picture(item, style = "picture", lazy = true) {
     box.append(make("span", {}, style === "picture" ? "no picture" : "–"));
     return box;
   }
-  const image = make("img", { alt: item.title || item.item_id, loading: lazy ? "lazy" : "eager" });
+  const gone = () => box.replaceChildren(make("span", {}, style === "picture" ? "the picture cannot be shown" : "–"));
+  const image = make("img", { alt: item.title || item.item_id, loading: lazy ? "lazy" : "eager", onerror: gone });
   if (key()) fetch(item.image, { headers: headers() }).then((reply) => reply.blob()).then((blob) => { image.src = URL.createObjectURL(blob); });
   else image.src = item.image;
   box.append(image);
@@ -104,6 +107,9 @@ export const day = (text) => (text || "").replace("T", " ").replace("Z", "").sli
 export function money(price, currency) {
   return price === null || price === undefined ? null : `${price.toFixed(2)} ${currency || ""}`.trim();
 }
+
+/** A path whose lines may break behind a slash. */
+export const path = (text) => make("code", {}, ...text.split("/").flatMap((part, place) => (place ? ["/", make("wbr"), part] : [part])));
 
 export function failure(error) {
   return make("p", { class: "panel failure", role: "alert" }, error.message);

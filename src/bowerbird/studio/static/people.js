@@ -4,7 +4,7 @@ import { ask, chip, day, did, make, many, percent, personPage, send, thumb } fro
 
 const SVG = "http://www.w3.org/2000/svg";
 const ACTIONS = ["impression", "closeup", "click", "save", "purchase", "hide"];
-const WIDTH = 880, HEIGHT = 134, HEAD = 14, FOOT = 18;
+const WIDTH = 880, HEIGHT = 104;
 
 function drawn(tag, attributes, text) {
   const element = document.createElementNS(SVG, tag);
@@ -18,9 +18,9 @@ export function timeline(bins) {
   if (!bins.length) return make("p", { class: "panel" }, "Nothing yet.");
   const total = (bin) => Object.values(bin.counts).reduce((sum, n) => sum + n, 0);
   const acted = (bin) => total(bin) - (bin.counts.impression || 0);
-  const most = Math.max(...bins.map(total), 1), width = WIDTH / bins.length, tall = HEIGHT - FOOT;
+  const most = Math.max(...bins.map(total), 1), width = WIDTH / bins.length, tall = HEIGHT - 1;
   const said = `${many(bins.reduce((sum, bin) => sum + total(bin), 0), "event")} in ${many(bins.length, "stretch")}`;
-  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "timeline", role: "img", "aria-label": `timeline: ${said}` });
+  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `timeline: ${said}` });
   const order = [...new Set([...ACTIONS, ...bins.flatMap((bin) => Object.keys(bin.counts))])];
   bins.forEach((bin, place) => {
     let top = tall;
@@ -28,7 +28,7 @@ export function timeline(bins) {
     for (const action of order) {
       const n = bin.counts[action] || 0;
       if (!n) continue;
-      const high = Math.max((n / most) * (tall - HEAD), 1);
+      const high = Math.max((n / most) * tall, 1);
       top -= high;
       group.append(drawn("rect", { x: place * width + width * 0.1, y: top, width: width * 0.8, height: high, class: `act ${action}` }));
     }
@@ -36,11 +36,10 @@ export function timeline(bins) {
     svg.append(group);
   });
   svg.append(drawn("line", { x1: 0, y1: tall, x2: WIDTH, y2: tall, class: "axis" }));
-  svg.append(drawn("text", { x: 0, y: 11 }, `up to ${many(most, "event")} a bar`));
-  svg.append(drawn("text", { x: 0, y: HEIGHT - 4 }, bins[0].since ? day(bins[0].since) : "oldest"));
-  svg.append(drawn("text", { x: WIDTH, y: HEIGHT - 4, "text-anchor": "end" }, bins[0].since ? day(bins[bins.length - 1].until) : "newest"));
   const met = order.filter((action) => bins.some((bin) => bin.counts[action]));
-  return make("div", { class: "panel" }, svg, make("p", { class: "legend" }, ...met.map((action) => make("span", {}, make("i", { class: `act ${action}` }), action.replaceAll("_", " ")))));
+  const [from, to] = bins[0].since ? [day(bins[0].since), day(bins[bins.length - 1].until)] : ["oldest", "newest"];
+  return make("div", { class: "panel timeline" }, make("p", { class: "quiet" }, `up to ${many(most, "event")} a bar`), svg,
+    make("p", { class: "quiet row between" }, make("span", {}, from), make("span", {}, to)), make("p", { class: "legend" }, ...met.map((action) => make("span", {}, make("i", { class: `act ${action}` }), action.replaceAll("_", " ")))));
 }
 
 /** One interest with its evidence, and what the person may say to it. */
@@ -79,7 +78,7 @@ export function understood(portrait, again) {
     make("div", { class: "row" }, thumb(items[one.item_id], true), make("span", {}, percent(one.importance))),
     make("div", { class: "pictures" }, ...one.members.filter((id) => id !== one.item_id).slice(0, 12).map((id) => thumb(items[id])))));
   return [
-    ...(portrait.p_return === null ? [] : [make("p", { class: "row" }, make("span", {}, `Comes back within ${portrait.return_days} days with ${percent(portrait.p_return)}.`), ...(moves.length ? [make("span", { class: "quiet" }, "People in this state four weeks later:"), ...moves] : []))]),
+    ...(portrait.p_return === null ? [] : [make("p", { class: "row" }, make("span", {}, `Comes back within ${portrait.return_days} days with a probability of ${percent(portrait.p_return)}.`), ...(moves.length ? [make("span", { class: "quiet" }, "People in this state four weeks later:"), ...moves] : []))]),
     make("h2", {}, "Timeline"), timeline(portrait.timeline),
     make("h2", {}, "Interests"), make("p", { class: "quiet" }, rows.length && portrait.interests[0].by !== "category" ? "Items this person takes together, named by the one in the middle, with the events that say so." : "What this person acts on more than their exposure explains, with the events that say so."),
     rows.length ? make("div", { class: "panel" }, ...rows.slice(0, FIRST), more(rows.slice(FIRST))) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),

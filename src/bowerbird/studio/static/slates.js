@@ -1,6 +1,6 @@
 // A slate as a grid of pictures, each with its reasons.
 
-import { ask, chip, count, itemPage, legend, make, money, percent, picture, signed, table, termsBar } from "./parts.js";
+import { ask, chip, count, failure, itemPage, legend, make, money, percent, picture, signed, table, termsBar } from "./parts.js";
 
 const SAYS = {
   interests: "one of their interests", long_term: "their long-term taste", next_item: "what they may do next", covisitation: "people who chose this also chose",
@@ -65,7 +65,8 @@ function behind(requestId) {
   box.addEventListener("toggle", async () => {
     if (!box.open || box.dataset.drawn) return;
     box.dataset.drawn = "yes";
-    const reply = await ask(`/v1/explain/${encodeURIComponent(requestId)}`);
+    const reply = await ask(`/v1/explain/${encodeURIComponent(requestId)}`).catch((error) => { box.append(failure(error)); });
+    if (!reply) return;
     const dropped = reply.dropped.map((drop) => [drop.stage, drop.reason, count(drop.count), drop.items.slice(0, 8).join(", ")]);
     const stages = reply.stages.map((one) => [one.stage, count(one.candidates_in), count(one.candidates_out), one.ms.toFixed(1), one.note]);
     box.append(table([["dropped by"], ["because"], ["items", "number"], ["for example"]], dropped),

@@ -1,21 +1,33 @@
 // Draws the page the shell names.
 
-import { ask, chip, count, day, did, failure, make, many, percent, personPage, picture, send, table, thumb } from "./parts.js";
+import { ask, chip, count, day, did, failure, make, many, path, percent, personPage, picture, send, table, thumb } from "./parts.js";
 import { portraitOf, understood } from "./people.js";
 import { card, slate } from "./slates.js";
 
 const main = document.querySelector("#page");
 const params = new URLSearchParams(location.search);
 
+const asked = new WeakMap();
+
+/** Draws what some work gives, or why it gave nothing; of several on their way, the one asked last. */
 async function into(place, work) {
+  const turn = (asked.get(place) || 0) + 1;
+  asked.set(place, turn);
   place.setAttribute("aria-busy", "true");
   place.replaceChildren(make("p", { class: "quiet" }, "Loading …"));
-  try {
-    place.replaceChildren(...[await work()].flat());
-  } catch (error) {
-    place.replaceChildren(failure(error));
-  }
+  const drawn = await work().catch((error) => failure(error));
+  if (asked.get(place) !== turn) return;
+  place.replaceChildren(...[drawn].flat());
   place.setAttribute("aria-busy", "false");
+}
+
+/** One person or item, or why there is none and where the others are. */
+async function subject(work, name, others) {
+  try {
+    return await work();
+  } catch (error) {
+    return [make("h1", {}, name), failure(error), make("p", {}, others)];
+  }
 }
 
 /** A slate drawn into a place of its own, so that a failing surface does not take the page with it. */
@@ -41,7 +53,7 @@ async function people() {
     const rows = reply.people.map((one) => [make("a", { href: personPage(one.user_id) }, one.user_id), one.state ? chip(one.state, one.state) : chip("not seen yet"), count(one.actions), count(one.events)]);
     const step = (text, by, able) => make("button", { class: "plain", type: "button", disabled: !able, onclick: () => { state.offset += by; show(); } }, text);
     return [make("p", { class: "row" }, pick(null, `all ${count(reply.of)}`), ...states),
-      table([["person"], ["state"], ["actions", "number"], ["events", "number"]], rows),
+      rows.length ? table([["person"], ["state"], ["actions", "number"], ["events", "number"]], rows) : make("p", { class: "panel" }, state.query ? `Nobody's id has "${state.query}" in it.` : "Nobody here yet: import events and build."),
       make("p", { class: "row between" }, make("span", { class: "quiet" }, `${reply.total ? state.offset + 1 : 0}–${Math.min(state.offset + PAGE, reply.total)} of ${count(reply.total)}`),
         make("span", { class: "row" }, step("Previous", -PAGE, state.offset > 0), step("Next", PAGE, state.offset + PAGE < reply.total)))];
   });
@@ -120,6 +132,7 @@ function asking(surface, title, lead, hint) {
   const preview = make("span", { class: "thumb large", hidden: true });
   const found = make("div", { "aria-live": "polite" });
   const go = () => into(found, async () => {
+    if (!words.value.trim() && !file.files.length) throw new Error("Nothing to look for yet: type some words, choose a picture, or both.");
     const form = new FormData();
     form.set("n", "24");
     if (words.value.trim()) form.set("query", words.value);
@@ -128,7 +141,7 @@ function asking(surface, title, lead, hint) {
   });
   file.addEventListener("change", () => {
     preview.hidden = !file.files.length;
-    preview.replaceChildren(...(file.files.length ? [make("img", { src: URL.createObjectURL(file.files[0]), alt: "your picture" })] : []));
+    preview.replaceChildren(...(file.files.length ? [make("img", { src: URL.createObjectURL(file.files[0]), alt: "your picture", onerror: () => { preview.hidden = true; } })] : []));
   });
   const form = make("form", { class: "panel row", onsubmit: (event) => { event.preventDefault(); go(); } }, words, file, preview, make("button", {}, "Ask"));
   main.replaceChildren(make("h1", {}, title), make("p", { class: "lead" }, lead), form, found);
@@ -158,27 +171,30 @@ function growthPage() {
       table([["person"], ["state"], ["returns alone", "number"], ["responds", "number"], ["gain", "number"], ["items"]], rows)];
   });
   main.replaceChildren(make("h1", {}, "Growth"),
-    make("p", { class: "lead" }, "Whom to notify today, with which items. The budget goes where coming back alone is unlikely and a response is likely."),
+    make("p", { class: "lead" }, "Whom to notify today, with which items. The budget goes where coming back alone is unlikely and a response is likely: gain = responds × (1 − returns alone)."),
     make("form", { class: "panel row", onsubmit: (event) => { event.preventDefault(); go(); } }, "Budget", budget, make("button", {}, "Plan")), found);
 }
 
 async function signals() {
   const reply = await ask("/v1/signals");
-  const rows = reply.signals.map((one) => [make("strong", {}, one.name), one.kind, one.entity, count(one.rows), one.kind === "model" ? "" : percent(one.coverage), day(one.as_of), one.space ? make("code", {}, one.space) : "", one.inputs.join(", "), one.note]);
+  const rows = reply.signals.map((one) => [make("strong", {}, one.name), one.kind, one.entity, count(one.rows), one.kind === "model" ? "" : percent(one.coverage), day(one.as_of), one.space ? path(one.space) : "", one.inputs.join(", "), one.note]);
   return [make("h1", {}, "Signals"), make("p", { class: "lead" }, "Everything the live build knows: what it is, how much of it there is, what it is made from."),
-    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of", "moment"], ["space"], ["made from"], ["note"]], rows)];
+    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of", "moment"], ["space"], ["made from"], ["note", "words"]], rows)];
 }
 
 async function api() {
   const document_ = await ask("/openapi.json");
-  const rows = Object.entries(document_.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, about]) => [make("code", {}, verb.toUpperCase()), make("code", {}, path), about.summary || ""]));
+  const rows = Object.entries(document_.paths).flatMap(([address, verbs]) => Object.entries(verbs).map(([verb, about]) => [make("code", {}, verb.toUpperCase()), path(address), about.summary || ""]));
   const server = location.origin;
   return [make("h1", {}, "HTTP API"), make("p", { class: "lead" }, "Machine-readable at ", make("a", { href: "/openapi.json" }, "/openapi.json"), "."),
     make("pre", {}, `curl '${server}/v1/homefeed?user=u17&n=12'\ncurl -F image=@photo.jpg -F query='red flowers' ${server}/v1/search\ncurl -H 'content-type: application/json' -d '{"user_id": "u17", "item_id": "i203", "action": "save"}' ${server}/v1/events`),
-    table([["verb"], ["address"], ["what it does"]], rows)];
+    table([["verb"], ["address"], ["what it does", "words"]], rows)];
 }
 
-const DRAWN = { person: () => person(main.dataset.subject), item: () => item(main.dataset.subject), signals, api };
+const DRAWN = { 
+  person: () => subject(() => person(main.dataset.subject), main.dataset.subject, make("a", { href: "/studio/people" }, "All people")),
+  item: () => subject(() => item(main.dataset.subject), main.dataset.subject, make("a", { href: "/studio/search" }, "Search for items")),
+  signals, api };
 const LIVE = {
   people, ads: adsPage, growth: growthPage,
   search: () => asking("search", "Search", "By words, by a picture, or by both.", "Words, e.g. red flowers"),
