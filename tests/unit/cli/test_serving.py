@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gc
 import socket
+from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 from typer.testing import CliRunner
 
 from bowerbird.cli.app import app
-from bowerbird.cli.serving import _free_port
+from bowerbird.cli.serving import _free_port, _settled
 from bowerbird.errors import InputError, NotFoundError, NotReadyError
 from bowerbird.workspace import Workspace
 
@@ -36,3 +40,18 @@ def test_what_is_not_there_or_not_built_is_not_served(tmp_path):
     run = CliRunner().invoke(app, ["serve", "-w", str(tmp_path / "empty")])
     assert isinstance(run.exception, NotReadyError)
     assert "run `bowerbird build -w" in str(run.exception)
+
+
+@pytest.fixture
+def _nothing_kept_from_the_garbage_collector() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_nothing_kept_from_the_garbage_collector")
+def test_a_loaded_server_holds_every_pool_of_threads_to_one() -> None:
+    _ = np.ones((4, 4)) @ np.ones((4, 4))
+    with threadpool_limits(2):
+        assert {pool["num_threads"] for pool in threadpool_info()} == {2}
+        _settled()
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
