@@ -1,4 +1,4 @@
-"""How long work reports itself: progress and stage timings, without printing.
+"""How long work reports itself, and what it may take: progress, timings, memory; without printing.
 
 The library never prints. Work that may take longer than two seconds takes a :class:`Progress`;
 the command line passes one that draws bars, tests and servers pass :data:`SILENT`.
@@ -6,11 +6,13 @@ the command line passes one that draws bars, tests and servers pass :data:`SILEN
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 
@@ -77,3 +79,47 @@ def measured() -> Iterator[Cost]:
         cost.wall_s = time.perf_counter() - wall
         cost.cpu_s = time.process_time() - cpu
         cost.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory_available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes this process could still get: what the machine has free, or less where a container's limit is nearer.
+
+    A machine's free memory says nothing inside a container that may have two of its sixty-four GB. Where the system
+    tells neither, all physical memory.
+
+    Args:
+        proc: what the kernel tells of the machine and of this process.
+        groups: limits of control groups, version 2 or 1.
+    """
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for line in _lines(proc / "meminfo"):
+        if line.startswith("MemAvailable:"):
+            found = int(line.split()[1]) * 1024
+    for line in _lines(proc / "self" / "cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            root = groups / controllers
+            folder = root / path.lstrip("/")
+            inside = [one for one in (folder, *folder.parents) if one.is_relative_to(root)]
+            found = min([found, *map(_left_in, inside)])
+    return max(found, 0)
+
+
+def _left_in(group: Path) -> int:
+    """What a control group's limit leaves; files the kernel only keeps for speed count as free."""
+    for limit, usage, kept in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        most, used = _lines(group / limit), _lines(group / usage)
+        if most and used and most[0].isdigit():
+            stat = dict(line.split() for line in _lines(group / "memory.stat"))
+            return int(most[0]) - int(used[0]) + int(stat.get(kept, 0))
+    return 1 << 62
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines of a file; none where it cannot be read."""
+    with suppress(OSError):
+        return file.read_text(encoding="utf-8").splitlines()
+    return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from bowerbird import arrays, errors, extras, plugins
 from bowerbird.clock import DAY_US, SECOND_US, format_time, now, parse_time
 from bowerbird.randomness import generator
-from bowerbird.telemetry import SILENT, Progress, measured
+from bowerbird.telemetry import SILENT, Progress, measured, memory_available
 
 KINDS = {
     "InputError": ValueError,
@@ -153,3 +155,33 @@ def test_a_block_that_fails_is_measured_too():
         raise KeyError
     assert cost.wall_s >= 0
     assert cost.peak_mb > 0
+
+
+def system(folder: Path, free_kb: int, cgroup: str, **files: str) -> tuple[Path, Path]:
+    """What a kernel shows of its memory, of a process's control group and of the group's limits."""
+    (folder / "proc" / "self").mkdir(parents=True)
+    (folder / "proc" / "meminfo").write_text(f"MemTotal: 99 kB\nMemAvailable: {free_kb} kB\n")
+    (folder / "proc" / "self" / "cgroup").write_text(cgroup)
+    for name, text in files.items():
+        path = folder / "groups" / name.replace("__", "/").replace("memory_", "memory.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder / "proc", folder / "groups"
+
+
+def test_memory_is_what_the_machine_has_free_or_what_a_containers_limit_leaves(tmp_path):
+    alone = system(tmp_path / "alone", 3, "0::/\n")
+    assert memory_available(*alone) == 3 * 1024
+    ample = system(tmp_path / "ample", 3, "0::/a\n", a__memory_max="max", a__memory_current="5")
+    assert memory_available(*ample) == 3 * 1024
+    limits = {"memory_max": "1000", "memory_current": "700", "memory_stat": "anon 600\ninactive_file 100"}
+    parent = system(
+        tmp_path / "parent", 3, "0::/a/b\n", **{f"a__{name}": text for name, text in limits.items()}
+    )
+    assert memory_available(*parent) == 1000 - 700 + 100
+    old = {"memory__memory_limit_in_bytes": "900", "memory__memory_usage_in_bytes": "950"}
+    assert memory_available(*system(tmp_path / "old", 3, "7:cpu:/x\n4:memory:/away\n", **old)) == 0
+
+
+def test_where_the_system_does_not_tell_memory_is_all_there_is(tmp_path):
+    assert memory_available(tmp_path / "none", tmp_path / "none") >= memory_available()

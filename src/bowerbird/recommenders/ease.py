@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,8 +15,9 @@ from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
+from bowerbird.telemetry import memory_available
 
-__all__ = ["Ease", "EaseSettings", "FittedEase", "bag", "inverse_of_gram", "memory_available", "recency"]
+__all__ = ["Ease", "EaseSettings", "FittedEase", "bag", "inverse_of_gram", "recency"]
 
 
 class EaseSettings(Settings):
@@ -41,15 +40,6 @@ class FittedEase:
         """``score = w B`` with ``w_i = history_decay**age``."""
         found = histories.weights(self.history_decay) @ self.weights
         return np.asarray(found, dtype=np.float32)
-
-
-def memory_available(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Bytes a process could still get; on systems without ``/proc/meminfo``, all physical memory."""
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def inverse_of_gram(matrix: sparse.csr_array, regularisation: float) -> Float32[np.ndarray, "item item"]:

@@ -32,6 +32,7 @@ from bowerbird.metrics.classification import macro_f1
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.logistic import softmax
+from bowerbird.training.losses import require_finite
 
 __all__ = ["AttributeTraining", "HeadSettings", "trained_heads"]
 
@@ -196,8 +197,10 @@ def _trained_member(
                 if bool((labels[at, some] >= 0).any())
             ]
             if losses:
+                loss = torch.stack(losses).sum()
+                require_finite(loss, f"attribute heads, epoch {epoch + 1}", f"rate ({dials.rate:g})")
                 adam.zero_grad()
-                torch.stack(losses).sum().backward()
+                loss.backward()
                 adam.step()
             plan.step()
         if epoch < dials.epochs:

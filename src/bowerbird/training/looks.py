@@ -28,6 +28,7 @@ from bowerbird.content.looks import POOL_T, LooksModel, pooled
 from bowerbird.errors import InputError
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
+from bowerbird.training.losses import require_finite
 
 __all__ = ["LooksSettings", "ScenePairs", "trained_looks"]
 
@@ -104,7 +105,7 @@ def trained_looks(
     adam = torch.optim.Adam([{"params": maps, "lr": dials.rate}, {"params": [gain], "lr": 0.02}])
     every = torch.from_numpy(products)
     progress.start("train looks", dials.steps, "steps")
-    for _ in range(dials.steps):
+    for step in range(dials.steps):
         batch = draws.choice(known, min(dials.scenes, known.size), replace=False)
         columns = _columns(batch, pairs, hard, draws, min(dials.random_negatives, len(products)))
         there = torch.nn.functional.normalize(every[columns] @ maps[1], dim=1)
@@ -117,6 +118,7 @@ def trained_looks(
             losses.append(-torch.log_softmax(gain.exp() * score, dim=0)[own].mean())
         far = sum(((one - identity) ** 2).sum() for one in maps)
         loss = torch.stack(losses).mean() + dials.penalty / 2 * far
+        require_finite(loss, f"looks, step {step + 1} of {dials.steps}", f"rate ({dials.rate:g})")
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -6,15 +6,17 @@ Letters: ``h`` is the hidden vector of a position, ``W`` the item vectors, ``y``
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bowerbird.errors import InputError
 from bowerbird.training.negatives import Negatives
 
-__all__ = ["full_cross_entropy", "sampled_softmax"]
+__all__ = ["full_cross_entropy", "require_finite", "sampled_softmax"]
 
 CHUNK_LOGITS = 8_000_000
 """Logits held at once by the full loss: 32 MB of float32, reused from chunk to chunk."""
@@ -147,3 +149,19 @@ def full_cross_entropy(hidden: Tensor, table: Tensor, target: Tensor) -> Tensor:
     Cost: three products of positions x items x dim; 32 MB beside the gradients, whatever the sizes.
     """
     return _FullCrossEntropy.apply(hidden, table, target)  # type: ignore[no-any-return]
+
+
+def require_finite(loss: Tensor, where: str, lower: str) -> None:
+    """Stop a training before a loss that is no number reaches the weights.
+
+    Args:
+        loss: one number, not yet followed backwards.
+        where: what is trained and how far it is; begins the message.
+        lower: the setting to lower, with its value.
+
+    Raises:
+        InputError: the loss is infinite or no number.
+    """
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise InputError(f"{where}: the loss is {value}; expected a finite number; lower {lower}")

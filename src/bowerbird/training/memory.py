@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from bowerbird.errors import InputError
+from bowerbird.telemetry import memory_available
 from bowerbird.training.losses import CHUNK_LOGITS
 
 __all__ = ["refuse_too_large", "training_bytes"]
@@ -60,12 +60,3 @@ def refuse_too_large(
             f"training: about {needed / 1e9:.1f} GB are needed, {parts[largest] / 1e9:.1f} of them for {largest}; "
             f"{free / 1e9:.1f} GB are available: lower {what}"
         )
-
-
-def memory_available(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Bytes a process could still get; unlimited where the system does not tell."""
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 1 << 62

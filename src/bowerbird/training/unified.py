@@ -31,6 +31,7 @@ from bowerbird.randomness import generator
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.contrastive import info_nce
+from bowerbird.training.losses import require_finite
 from bowerbird.training.tower_batches import SidesOfItems, TextsOfItems, exported, new_tower
 from bowerbird.training.tower_checkpoint import Checkpoint
 from bowerbird.training.tower_optimiser import LearntScale, scheduled, tower_optimiser
@@ -139,7 +140,8 @@ def train_unified(
 
     Raises:
         NotReadyError: fewer than 64 items have both sides or a neighbour.
-        InputError: the two sides do not fit each other.
+        InputError: the two sides do not fit each other, or the loss is no number: the checkpoint then holds the last
+            whole epoch.
     """
     training = _Training(pairs, settings or UnifiedSettings(), seed, toward, dict(live or {}))
     kept = Checkpoint(checkpoint, training.fingerprint())
@@ -245,6 +247,8 @@ class _Training:
             loss = self._pair_loss(rows, draw) if len(rows) > 1 else torch.zeros(())
             if len(ways) > 1 and self.settings.neighbour_weight > 0:
                 loss = loss + self.settings.neighbour_weight * self._neighbour_loss(together[ways], draw)
+            where = f"unified space, epoch {epoch + 1}, step {number + 1} of {steps}"
+            require_finite(loss, where, f"learning_rate ({self.settings.learning_rate:g})")
             if loss.requires_grad:
                 self.optimiser.zero_grad()
                 loss.backward()

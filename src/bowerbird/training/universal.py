@@ -19,6 +19,7 @@ from torch.nn import functional
 from bowerbird.clock import DAY_US
 from bowerbird.errors import NotReadyError
 from bowerbird.randomness import generator
+from bowerbird.training.losses import require_finite
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interaction_svd import ItemBasis
 from bowerbird.users.returns import logistic_weights
@@ -190,13 +191,14 @@ def _trained(examples: Examples, settings: UniversalSettings, seed: int) -> dict
     came = np.flatnonzero(np.diff(examples.items.indptr) > 0)
     total = max(1, EPOCHS * -(-len(came) // BATCH))
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE * 3, total_steps=total)
-    for _ in range(EPOCHS):
+    for epoch in range(EPOCHS):
         order = random.permutation(came)
         network.train()
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             adam.zero_grad(set_to_none=True)
             loss = network.loss(examples, rows)
+            require_finite(loss, f"user_universal, epoch {epoch + 1}", f"RATE ({RATE:g})")
             loss.backward()
             adam.step()
             schedule.step()

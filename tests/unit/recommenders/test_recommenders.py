@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,7 @@ from scipy import sparse
 
 from bowerbird.clock import DAY_US
 from bowerbird.errors import InputError, NotFoundError
-from bowerbird.recommenders.ease import Ease, EaseSettings, inverse_of_gram, memory_available
+from bowerbird.recommenders.ease import Ease, EaseSettings, inverse_of_gram
 from bowerbird.recommenders.graph_filter import GraphFilter, GraphFilterSettings
 from bowerbird.recommenders.ials import Ials, IalsSettings
 from bowerbird.recommenders.interactions import Interactions
@@ -156,13 +155,6 @@ def test_a_catalogue_that_does_not_fit_is_refused_before_the_work():
     with pytest.raises(InputError, match=r"5 items need a matrix of 0\.0 GB"):
         Ease(available=lambda: 99).fit(TRAIN, 0)
     Ease(available=lambda: 100).fit(TRAIN, 0)
-
-
-def test_available_memory_is_read_or_estimated(tmp_path: Path):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 9 kB\nMemAvailable: 3 kB\n")
-    assert memory_available(meminfo) == 3 * 1024
-    assert memory_available(tmp_path / "absent") > 0
 
 
 def test_seqknn_is_the_served_co_occurrence():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bowerbird.errors import InputError
 from bowerbird.training import loop
 from bowerbird.training.loop import LoopSettings, train
-from bowerbird.training.memory import memory_available, refuse_too_large, training_bytes
+from bowerbird.training.memory import refuse_too_large, training_bytes
 
 SETTINGS = LoopSettings(epochs=4, learning_rate=0.05, warmup_steps=2, average=0.5, patience=10)
 
@@ -102,7 +102,3 @@ def test_a_run_that_will_not_fit_is_refused_with_what_to_lower() -> None:
         refuse_too_large(**shape, available=lambda: 1000)
     with pytest.raises(InputError, match=r"keep fewer items \(100,000,000\)"):
         refuse_too_large(**{**shape, "items": 100_000_000}, available=lambda: 1 << 30)
-
-
-def test_memory_is_unlimited_where_the_system_does_not_tell(tmp_path: Path) -> None:
-    assert memory_available(tmp_path / "none") > 1 << 60

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bowerbird.errors import InputError
 from bowerbird.training import losses
-from bowerbird.training.losses import full_cross_entropy, sampled_softmax
+from bowerbird.training.losses import full_cross_entropy, require_finite, sampled_softmax
 from bowerbird.training.negatives import CountMinSketch, ExactCounts, MixedNegatives, Negatives
 
 
@@ -114,3 +114,10 @@ def test_counts_without_an_event_are_refused() -> None:
         ExactCounts(np.zeros(2, dtype=np.int64))
     with pytest.raises(InputError, match="width 0"):
         CountMinSketch(width=0)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_loss_that_is_no_number_is_refused_before_it_reaches_the_weights(value: str) -> None:
+    require_finite(torch.tensor(1.0), "heads, epoch 1", "rate (0.1)")
+    with pytest.raises(InputError, match=rf"heads, epoch 3: the loss is {value}; .* lower rate \(0\.1\)"):
+        require_finite(torch.tensor(float(value)), "heads, epoch 3", "rate (0.1)")

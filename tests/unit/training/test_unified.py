@@ -12,6 +12,7 @@ from bowerbird.records.signal import Space, Vectors
 
 torch = pytest.importorskip("torch")
 
+from bowerbird.training import unified  # noqa: E402
 from bowerbird.training.tower_batches import Standard, TowerData, exported, new_tower  # noqa: E402
 from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # noqa: E402
 
@@ -204,6 +205,25 @@ def test_too_few_pairs_and_sides_that_do_not_fit_are_told():
         train_unified(Pairs(INPUTS, pairs.seen, pairs.said, pairs.item_of[:5]), QUICK)
     with pytest.raises(InputError, match="to train toward"):
         train_unified(pairs, QUICK, toward=Vectors.full(Space("item", "x", 3), np.ones((80, 3), np.float32)))
+
+
+def test_a_loss_that_is_no_number_stops_with_the_place_and_leaves_the_last_whole_epoch(tmp_path, monkeypatch):
+    pairs, kept = toy_pairs(), tmp_path / "tower.checkpoint"
+    expected = train_unified(pairs, QUICK, seed=1).history
+    steps = iter(range(10_000))
+    whole_loss = unified.info_nce
+
+    def broken(*sides, **options):
+        return whole_loss(*sides, **options) * (float("nan") if next(steps) > 30 else 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unified, "info_nce", broken)
+        with pytest.raises(
+            InputError, match=r"unified space, epoch \d+, step .*: the loss is nan.*lower learning_rate"
+        ):
+            train_unified(pairs, QUICK, seed=1, checkpoint=kept)
+    assert kept.exists()
+    assert train_unified(pairs, QUICK, seed=1, checkpoint=kept).history == expected
 
 
 def test_a_file_that_is_no_tower_is_told(tmp_path):
