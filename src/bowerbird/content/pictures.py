@@ -177,3 +177,14 @@ def square(picture: Picture, size: int) -> UInt8[np.ndarray, "size size 3"]:
     box = (left, top, left + side, top + side)
     resized = Image.fromarray(picture.pixels).resize((size, size), Image.Resampling.BICUBIC, box=box)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def whole(picture: Picture, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """All of a picture at a network's input size, stretched to a square: what :func:`square` cuts off is in it.
+
+    Args:
+        picture: the picture; any shape.
+        size: side of the result in pixels.
+    """
+    resized = Image.fromarray(picture.pixels).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
@@ -17,7 +18,7 @@ def info_nce(
     *,
     same: Bool[Tensor, "pair pair"] | None = None,
     log_popularity: Float[Tensor, "pair"] | None = None,
-    smoothing: float = 0.0,
+    target: Float[Tensor, "pair pair"] | None = None,
 ) -> Float[Tensor, ""]:
     """Each left vector should find its right vector among all of the batch, and the other way round.
 
@@ -30,16 +31,42 @@ def info_nce(
         same: pairs that belong together too and must not count as negatives, e.g. equal captions.
         log_popularity: logarithm of how likely each right row is to be in a batch; without it what is
             popular is pushed away for being drawn often (logQ correction).
-        smoothing: share of the target spread over all, because some negatives are true as well.
+        target: how much of each pair's target lies on each other pair, see :func:`softened`; all on its own when None.
 
     Source: van den Oord et al. 2018, arXiv:1807.03748; symmetric as in CLIP (arXiv:2103.00020); logQ as in Yi et al.,
     RecSys 2019, section 4.
     """
     scores = left @ right.T * scale.clamp(max=MOST_SCALE)
-    target = scores.new_tensor(range(len(left))).long()
+    own = torch.arange(len(left))
     if same is not None:
-        scores = scores.masked_fill(same & (target[:, None] != target[None, :]), -1e4)
+        scores = scores.masked_fill(same & (own[:, None] != own[None, :]), -1e4)
     ahead = scores if log_popularity is None else scores - log_popularity[None, :]
-    forward = functional.cross_entropy(ahead, target, label_smoothing=smoothing)
-    backward = functional.cross_entropy(scores.T, target, label_smoothing=smoothing)
-    return (forward + backward) / 2
+    wanted = own if target is None else target
+    return (functional.cross_entropy(ahead, wanted) + functional.cross_entropy(scores.T, wanted)) / 2
+
+
+def softened(
+    meaning: Float[Tensor, "pair width"],
+    share: float,
+    *,
+    same: Bool[Tensor, "pair pair"] | None = None,
+    temperature: float = 0.1,
+) -> Float[Tensor, "pair pair"]:
+    """Targets that admit that some negatives are nearly right: two texts that mean the same describe both pictures.
+
+    ``target = (1 - share) I + share softmax_j(u_i . u_j / temperature)``
+
+    Args:
+        meaning: unit vectors of the texts, by an encoder that knew their meaning before.
+        share: of the target that is spread, in [0, 1].
+        same: pairs that are left out of the softmax as they are left out of the loss.
+        temperature: how quickly the share falls with the cosine.
+
+    Source: soft targets of a teacher as in Hinton et al. 2015, arXiv:1503.02531; between texts as in PyramidCLIP
+    (arXiv:2204.14095) and SoftCLIP (arXiv:2303.17561), here by the frozen text encoder.
+    """
+    near = meaning @ meaning.T / temperature
+    own = torch.eye(len(meaning), dtype=torch.bool)
+    if same is not None:
+        near = near.masked_fill(same & ~own, -torch.inf)
+    return (1 - share) * own.float() + share * near.masked_fill(own, 1 / temperature).softmax(dim=1)

@@ -174,6 +174,8 @@ class SidesOfItems:
         self.seen = TowerData(seen, inputs, self.standard, live)
         self.said = TowerData(said, inputs, self.standard, live)
         self._spoken = texts.counts > 0
+        spoken = [said.blocks[one.name].values for one in inputs if one.name in said.blocks]
+        self._meaning = spoken[0] if spoken else None
         self._seen_key, self._said_key = _row_keys(seen), _row_keys(said)
 
     @property
@@ -185,6 +187,10 @@ class SidesOfItems:
         """Pairs with equal pictures or equal texts: they belong together as much as a row with itself."""
         seen, said = self._seen_key[rows], self._said_key[texts]
         return torch.from_numpy((seen[:, None] == seen[None, :]) | (said[:, None] == said[None, :]))
+
+    def meaning(self, texts: Int64[np.ndarray, "n"]) -> Tensor | None:
+        """Vectors of texts as their encoder gave them, untouched by the training; None where texts are words only."""
+        return None if self._meaning is None else torch.from_numpy(self._meaning[texts])
 
     def joint(
         self,

@@ -58,14 +58,14 @@ class LivePictures:
     """Pictures by their places below the cut.
 
     Args:
-        places: of each picture.
+        places: of each view of each picture.
         rows: which picture each row is.
         top: the layers that learn.
     """
 
     def __init__(
         self,
-        places: Float16[np.ndarray, "picture y x width"],
+        places: Float16[np.ndarray, "picture view y x width"],
         rows: Int64[np.ndarray, "row"],
         top: PictureTop,
     ) -> None:
@@ -76,12 +76,32 @@ class LivePictures:
         return len(self._rows)
 
     def vectors(self, rows: Int64[np.ndarray, "n"]) -> Float[Tensor, "n dim"]:
-        """In training each picture is mirrored by chance; else the mean of both ways is taken."""
-        places = torch.from_numpy(self._places[self._rows[rows]].astype(np.float32))
-        if self.top.training:
-            turned = torch.rand(len(rows)) < 0.5
-            return self.top(torch.where(turned[:, None, None, None], places.flip(2), places))
-        return functional.normalize(self.top(places) + self.top(places.flip(2)), dim=1)
+        """In training one altered view of each picture; else the mean over its views, mirrored and not."""
+        parts = np.array_split(self._rows[rows], -(-len(rows) // _PART))
+        return torch.cat([self._altered(part) if self.top.training else self._mean(part) for part in parts])
+
+    def _altered(self, pictures: Int64[np.ndarray, "n"]) -> Float[Tensor, "n dim"]:
+        """A view by chance, mirrored by chance, and of it a window that those who run together share."""
+        views, height, width = self._places.shape[1:4]
+        chosen = torch.randint(views, (len(pictures),)).numpy()
+        places = torch.from_numpy(self._places[pictures, chosen].astype(np.float32))
+        turned = torch.rand(len(pictures)) < 0.5
+        places = torch.where(turned[:, None, None, None], places.flip(2), places)
+        return self.top(places[:, _window(height), _window(width)])
+
+    def _mean(self, pictures: Int64[np.ndarray, "n"]) -> Float[Tensor, "n dim"]:
+        total = torch.zeros(())
+        for view in range(self._places.shape[1]):
+            places = torch.from_numpy(self._places[pictures, view].astype(np.float32))
+            total = total + self.top(places) + self.top(places.flip(2))
+        return functional.normalize(total, dim=1)
+
+
+def _window(side: int) -> slice:
+    """A part of a side by chance, at least two thirds of it."""
+    length = int(torch.randint(-(-side * 2 // 3), side + 1, (1,)))
+    start = int(torch.randint(side - length + 1, (1,)))
+    return slice(start, start + length)
 
 
 class LiveTexts:

@@ -30,7 +30,7 @@ from bowerbird.errors import InputError, NotReadyError
 from bowerbird.randomness import generator
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.contrastive import info_nce
+from bowerbird.training.contrastive import info_nce, softened
 from bowerbird.training.losses import require_finite
 from bowerbird.training.tower_batches import SidesOfItems, TextsOfItems, exported, new_tower
 from bowerbird.training.tower_checkpoint import Checkpoint
@@ -73,6 +73,8 @@ class UnifiedSettings(Settings):
     """Weight of the neighbour loss beside the picture-words loss."""
     narrow_weight: float = Field(default=0.5, ge=0)
     """Weight of the losses of narrower vectors beside that of the whole."""
+    soft_share: float = Field(default=0.5, ge=0, lt=1)
+    """Share of each pair's target that is spread over pairs whose texts mean nearly the same."""
     plain: bool = False
     """Only the sum of linear projections, without attention and hidden layer: the baseline."""
     held_out: float = Field(default=0.05, ge=0, le=0.5)
@@ -260,22 +262,28 @@ class _Training:
         batch = self.data.seen.batch(rows)
         seen, loss = self.tower(*batch), torch.zeros(())
         part = rows[: max(2, len(rows) // _JOINT_PART)]
-        joint, same = seen[: len(part)], torch.zeros(())
+        joint, alike = seen[: len(part)], torch.zeros(())
         for turn, texts in enumerate(self.texts.drawn(rows, self.settings.texts, draw)):
             words = self.data.said.batch(texts, dropped, draw)
             said = self.tower(*words)
-            one = self._loss(seen, said, self.data.same(rows, texts), narrow=turn == 0)
+            same = self.data.same(rows, texts)
+            one = self._loss(seen, said, same, target=self._target(texts, same), narrow=turn == 0)
             loss = loss + one / self.settings.texts
             if turn == 0:
                 joint = self.tower(*self.data.together(part, batch, words))
-                same = self.data.same(part, texts[: len(part)])
-        loss = loss + _JOINT_WEIGHT * self._loss(joint, seen[: len(part)], same)
+                alike = same[: len(part), : len(part)]
+        loss = loss + _JOINT_WEIGHT * self._loss(joint, seen[: len(part)], alike)
         if self.toward is not None:
             old, there = self.toward
             known = np.flatnonzero(there[part])
             if len(known) > 1:
                 loss = loss + info_nce(joint[known], old[torch.from_numpy(part[known])], self.scale())
         return loss
+
+    def _target(self, texts: Int64[np.ndarray, "n"], same: Tensor) -> Tensor | None:
+        """How much of each pair's target lies on each other pair, by what their texts mean; None where nobody can say."""
+        meaning, share = self.data.meaning(texts), self.settings.soft_share
+        return None if meaning is None or share == 0 else softened(meaning, share, same=same)
 
     def _neighbour_loss(self, ways: Int64[np.ndarray, "n 2"], draw: np.random.Generator) -> Tensor:
         """Whole items that people keep together find each other; popular ones are not pushed away for it."""
@@ -298,16 +306,19 @@ class _Training:
         same: Tensor,
         log_popularity: Tensor | None = None,
         *,
+        target: Tensor | None = None,
         narrow: bool = True,
     ) -> Tensor:
         """The loss of the whole vectors and, with less weight, of one of their beginnings."""
         scale = self.scale()
-        loss = info_nce(left, right, scale, same=same, log_popularity=log_popularity)
+        loss = info_nce(left, right, scale, same=same, log_popularity=log_popularity, target=target)
         widths = [width for width in self._widths if width < self.settings.dim]
         if narrow and widths and self.settings.narrow_weight > 0:
             for width in widths:
                 one, other = (functional.normalize(side[:, :width], dim=1) for side in (left, right))
-                beginning = info_nce(one, other, scale, same=same, log_popularity=log_popularity)
+                beginning = info_nce(
+                    one, other, scale, same=same, log_popularity=log_popularity, target=target
+                )
                 loss = loss + self.settings.narrow_weight / len(widths) * beginning
         return loss
 

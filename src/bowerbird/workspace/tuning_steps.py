@@ -123,7 +123,7 @@ def make_tuned_encoders(bench: Workbench, version: str) -> SignalCard:
     )
     rows = np.arange(count)
     live = {
-        "image": LivePictures(sample.places, rows, new_picture_top(variant)),
+        "image": LivePictures(sample.places[:, None], rows, new_picture_top(variant)),
         "text": LiveTexts(TextTokens().states(sample.words, bench.progress), rows, new_text_top()),
     }
     found = {}

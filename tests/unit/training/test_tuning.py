@@ -69,7 +69,7 @@ def toy(places: np.ndarray, tokens: TokenStates, items: int = 96):
     """Pictures of two kinds with words of two kinds; what else they are is noise the frozen vectors also hold."""
     draw = np.random.default_rng(0)
     kind = np.arange(items) % 4
-    pictures = LivePictures(places, kind + 0, PictureTop(picture_top(LITE0_VARIANT)))
+    pictures = LivePictures(places[:, None], kind + 0, PictureTop(picture_top(LITE0_VARIANT)))
     texts = LiveTexts(tokens, kind, TextTop(text_top(), HEADS, dropout=0.0))
     noise = draw.normal(size=(items, 1280)).astype(np.float32) * 1e-3
     inputs = (
@@ -137,6 +137,6 @@ def test_live_rows_that_fit_no_side_are_refused(encoded, tokens):
     pairs, live = toy(encoded[2], tokens)
     with pytest.raises(InputError, match="96 live rows of 'words'"):
         train_unified(pairs, QUICK, live={"words": live["image"]})
-    short = LivePictures(encoded[2], np.arange(4), live["image"].top)
+    short = LivePictures(encoded[2][:, None], np.arange(4), live["image"].top)
     with pytest.raises(InputError, match="4 live rows of 'image'"):
         train_unified(pairs, QUICK, live={"image": short})

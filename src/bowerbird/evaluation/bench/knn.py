@@ -150,9 +150,12 @@ def _taught(
 
     effort = tower_effort(len(parts.train), tuned=tuned)
     texts = min(len(found.columns), 4)
-    settings = UnifiedSettings(batch=effort.batch, epochs=effort.epochs, held_out=0.0, texts=texts)
+    # labels with like names are still different labels, so no target is softened
+    settings = UnifiedSettings(
+        batch=effort.batch, epochs=effort.epochs, held_out=0.0, texts=texts, soft_share=0.0
+    )
     with row_cost() as cost:
-        # places are mirrored while they are learnt from, so one view of them is enough
+        # views of places are drawn anew in each step, so one row for a picture is enough
         count = 1 if tuned else features.features.shape[1]
         sides = [_seen(features, view, bridge) for view in range(count)]
         pairs = _lessons(features.encoder, found, parts.train, names, sides)

@@ -30,7 +30,14 @@ from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified
 __all__ = ["NEIGHBOUR_LOSS", "kept_together", "run_neighbour_loss"]
 
 NEIGHBOUR_LOSS = UnifiedSettings(
-    dim=128, epochs=10, batch=1000, texts=1, narrow_weight=0.0, neighbour_weight=1.0, held_out=0.0
+    dim=128,
+    epochs=10,
+    batch=1000,
+    texts=1,
+    narrow_weight=0.0,
+    neighbour_weight=1.0,
+    soft_share=0.0,
+    held_out=0.0,
 )
 WINDOW = 3
 """Items at most so many steps apart in a sequence are neighbours."""

@@ -14,7 +14,7 @@ from bowerbird.arrays import normalise
 from bowerbird.content.encoder import chunks, side_by_side
 from bowerbird.content.encoder_tops import PicturePlaces
 from bowerbird.content.image_encoder import ImageEncoder
-from bowerbird.content.pictures import decoded, square
+from bowerbird.content.pictures import decoded, square, whole
 from bowerbird.datasets.import_batch import Picture
 from bowerbird.datasets.picture_source import PictureSource
 from bowerbird.errors import InputError
@@ -23,10 +23,10 @@ from bowerbird.telemetry import SILENT, Progress
 
 __all__ = ["VIEWS", "PictureFeatures", "picture_features"]
 
-VIEWS = ("centre", "mirrored")
+VIEWS = ("centre", "whole")
 """What is encoded of each picture; the first is what a build encodes."""
 MOST_PLACES = 25_000
-"""Pictures of which the places below the cut are kept, 33 kB each."""
+"""Views of pictures of which the places below the cut are kept, 33 kB each."""
 _CHUNK = 8
 _SPAN = 512
 """Pictures whose results are kept in one file."""
@@ -41,14 +41,14 @@ class PictureFeatures:
         present: which pictures could be read.
         note: how many could not, and why the first; empty when all could.
         encoder: what made them.
-        places: what the first view is below the encoder's last block; None where it was not asked for or there are too many.
+        places: what the views are below the encoder's last block; None where it was not asked for or there are too many.
     """
 
     features: Float32[np.ndarray, "picture view dim"]
     present: Bool[np.ndarray, "picture"]
     note: str
     encoder: ImageEncoder
-    places: Float16[np.ndarray, "picture y x width"] | None = None
+    places: Float16[np.ndarray, "picture view y x width"] | None = None
 
     def vectors(self, views: int = 1) -> Vectors:
         """Unit vectors: the mean over the first few views of each picture's features."""
@@ -78,7 +78,7 @@ def picture_features(
         places: their places in the source, in any order, each once.
         encoder: makes them; pictures run side by side on its threads.
         views: the first one or more of :data:`VIEWS`.
-        below: keep the places below the encoder's last block too, of at most :data:`MOST_PLACES` pictures.
+        below: keep the places below the encoder's last block too, of at most :data:`MOST_PLACES` views.
         kept: a folder where results stay, so that a bench that was killed, or another of the same pictures, goes on from there.
         progress: shows pictures.
 
@@ -88,11 +88,11 @@ def picture_features(
     row_of = {int(place): row for row, place in enumerate(places)}
     features = np.zeros((len(places), len(views), encoder.space.dim), dtype=np.float32)
     present = np.zeros(len(places), dtype=bool)
-    cut = PicturePlaces(encoder.variant) if below and len(places) <= MOST_PLACES else None
+    cut = PicturePlaces(encoder.variant) if below and len(places) * len(views) <= MOST_PLACES else None
     grids: np.ndarray | None = None
     reasons: list[str] = []
     progress.start("encode pictures", len(places), "pictures")
-    spans = _Spans(encoder, len(views), cut, kept)
+    spans = _Spans(encoder, tuple(views), cut, kept)
     for found in spans.encoded(source.pictures(row_of)):
         for one in found:
             if one.features is None:
@@ -127,7 +127,7 @@ class _Spans:
     """Encodes a stream of pictures; what a folder holds of them already is read from there."""
 
     encoder: ImageEncoder
-    views: int
+    views: tuple[str, ...]
     cut: PicturePlaces | None
     kept: Path | None
 
@@ -150,13 +150,13 @@ class _Spans:
 
     def _worked(self, pictures: Iterator[tuple[int, Picture]]) -> Iterator[list[_Encoded]]:
         def work(some: list[tuple[int, Picture]]) -> list[_Encoded]:
-            return _encoded(some, self.encoder, self.views, self.cut)
+            return _encoded(some, self.encoder, len(self.views), self.cut)
 
         yield from side_by_side(work, chunks(pictures, _CHUNK), self.encoder.threads)
 
     def _key(self, span: list[tuple[int, Picture]]) -> str:
         """Of the bytes of the pictures and of everything that is made of them."""
-        asked = f"{self.encoder.space.key} {self.views} {self.cut is not None}"
+        asked = f"{self.encoder.space.key} {' '.join(self.views)} {self.cut is not None}"
         digest = hashlib.blake2b(asked.encode(), digest_size=12)
         for _, picture in span:
             digest.update(hashlib.blake2b(picture.data or b"", digest_size=12).digest())
@@ -202,11 +202,11 @@ def _encoded(
             found.append(_Encoded(place, reason=picture.reason or "no bytes"))
             continue
         try:
-            middle = square(decoded(picture.data, at_least=size + 32), size)
+            read_picture = decoded(picture.data, at_least=size + 32)
         except InputError as error:
             found.append(_Encoded(place, reason=str(error)))
             continue
-        pixels += [middle, middle[:, ::-1]][:views]
+        pixels += [square(read_picture, size), whole(read_picture, size)][:views]
         read.append(place)
     if not read:
         return found
@@ -216,6 +216,7 @@ def _encoded(
     else:
         features, places = cut.run(np.stack(pixels))
     made = features.reshape(len(read), views, -1)
+    grids = None if places is None else places.reshape(len(read), views, *places.shape[1:])
     for number, place in enumerate(read):
-        found.append(_Encoded(place, made[number], None if places is None else places[number * views]))
+        found.append(_Encoded(place, made[number], None if grids is None else grids[number]))
     return found
