@@ -30,7 +30,7 @@ from bowerbird.nn.causal_blocks import AttentionBlock
 from bowerbird.nn.dropout import MaskStream
 from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.recommenders.interactions import Interactions
-from bowerbird.recommenders.sequence_model import sequence_data_of
+from bowerbird.recommenders.sequence_inputs import sequence_data_of
 from bowerbird.training.loop import LoopSettings, train
 from bowerbird.training.next_item import NextItemModel, NextItemTask
 

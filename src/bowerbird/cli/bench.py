@@ -72,6 +72,9 @@ def next_item(
         Path | None,
         typer.Option(help="Folder where training keeps its state: the same command goes on after a kill."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Train on so many workers of a Ray cluster; 1: in this process.")
+    ] = 1,
     json: Json = None,
 ) -> None:
     """Which item comes next, ranked against the whole catalogue."""
@@ -82,7 +85,10 @@ def next_item(
 
     _one_of(protocol, (*PROTOCOLS, "cold"))
     plan = replace(
-        _plan(models, seeds, tune=tune, refit=refit), effort=_effort(effort), checkpoints=checkpoints
+        _plan(models, seeds, tune=tune, refit=refit),
+        effort=_effort(effort),
+        checkpoints=checkpoints,
+        workers=workers,
     )
     interactions = _with_content(read_interactions(events), items)
     if protocol == "cold":

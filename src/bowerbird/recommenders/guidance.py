@@ -41,6 +41,8 @@ class Guidance:
     """Where training says how far it is."""
     checkpoints: Path | None = None
     """A folder where training keeps its state, one file per run; the same run goes on from it."""
+    workers: int = 1
+    """Workers of a Ray cluster that train an encoder together; 1: this process."""
 
 
 @runtime_checkable

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,16 +17,19 @@ from pydantic import Field
 
 from bowerbird.config import Settings
 from bowerbird.extras import needed
-from bowerbird.recommenders.guidance import Effort, Guidance, HeldOut, held_out
+from bowerbird.recommenders.guidance import Effort, Guidance, held_out
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
-from bowerbird.users.next_item import GAP_BUCKETS, gap_buckets
+from bowerbird.recommenders.sequence_inputs import sequence_data, sequence_data_of, validation_cases
+from bowerbird.telemetry import SILENT
+from bowerbird.users.next_item import GAP_BUCKETS
 
 if TYPE_CHECKING:
     from torch import nn
 
     from bowerbird.nn.dropout import MaskStream
-    from bowerbird.training.next_item import NextItemModel, SequenceData
+    from bowerbird.training.next_item import NextItemModel
+    from bowerbird.training.workers import Workers
 
 __all__ = [
     "Blocks",
@@ -189,6 +194,60 @@ def fit_sequence(
     """
     untrained = "choose models without training, e.g. --models seqknn,ease-recency"
     needed("torch", "train", f"{name}: training", untrained)
+    from bowerbird.training.workers import ALONE
+
+    if guidance.workers > 1:
+        return _fitted_on_ray(train, seed, guidance, recipe, name)
+    return _fitted(train, seed, guidance, recipe, name, ALONE)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What each of several workers runs: its part of each update. The first writes the weights down."""
+
+    train: Interactions
+    seed: int
+    guidance: Guidance
+    recipe: Recipe
+    name: str
+
+    def __call__(self, workers: Workers, folder: Path) -> None:
+        import torch
+        from safetensors.torch import save
+
+        fitted = _fitted(self.train, self.seed, self.guidance, self.recipe, self.name, workers)
+        spent_s = torch.tensor(time.process_time(), dtype=torch.float64)
+        workers.sum(spent_s)
+        facts = {"chosen": fitted.chosen, "cpu_s": float(spent_s) + fitted.earlier_cpu_s}
+        (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        (folder / "weights").write_bytes(save(fitted.model.state_dict()))
+
+
+def _fitted_on_ray(
+    train: Interactions, seed: int, guidance: Guidance, recipe: Recipe, name: str
+) -> FittedSequence:
+    """Trained by several workers together; the first one's weights come back."""
+    from safetensors.torch import load
+
+    from bowerbird.training.workers import on_ray
+
+    within = replace(guidance, progress=SILENT)  # bars stay with who watches them
+    guidance.progress.start(f"{name}, {guidance.workers} workers", None, "trainings")
+    files = on_ray(_Part(train, seed, within, recipe, name), guidance.workers)
+    guidance.progress.advance()
+    guidance.progress.finish()
+    facts = json.loads(files["facts.json"])
+    chosen: dict[str, Any] = facts["chosen"]
+    model = _network(train, recipe, chosen["dropout"], chosen["length"], seed)
+    model.load_state_dict(load(files["weights"]))
+    model.eval()
+    return FittedSequence(model, chosen["length"], chosen | {"workers": guidance.workers}, facts["cpu_s"])
+
+
+def _fitted(
+    train: Interactions, seed: int, guidance: Guidance, recipe: Recipe, name: str, workers: Workers
+) -> FittedSequence:
+    """One worker's training. With several, each has as many batches as before of a share of their size."""
     from bowerbird.training.loop import LoopSettings
     from bowerbird.training.loop import train as run
     from bowerbird.training.memory import refuse_too_large
@@ -199,7 +258,7 @@ def fit_sequence(
     lengths = np.bincount(learnt.users, minlength=learnt.users_total)
     length = settings.length or _length(lengths)
     targets = int(np.maximum(lengths - 1, 0).sum())
-    tokens = _tokens(targets * _epochs(targets, "standard"), length)
+    tokens = max(_tokens(targets * _epochs(targets, "standard"), length) // workers.count, length)
     rate = settings.dropout if settings.dropout is not None else _dropout(learnt)
     refuse_too_large(
         items=learnt.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
@@ -212,7 +271,7 @@ def fit_sequence(
         length=length,
         tokens=tokens,
         negatives=settings.negatives,
-        cases=None if cases is None else _validation(cases),
+        cases=None if cases is None else validation_cases(cases),
         seed=seed,
         topics=recipe.topics,
     )
@@ -220,9 +279,18 @@ def fit_sequence(
         epochs=_epochs(targets, guidance.effort),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        accumulate=workers.count,
     )
     kept, fingerprint = _checkpoint(learnt, seed, guidance, recipe, name)
-    trained = run(task, loop, name=name, fingerprint=fingerprint, checkpoint=kept, progress=guidance.progress)
+    trained = run(
+        task,
+        loop,
+        name=name,
+        fingerprint=fingerprint,
+        checkpoint=kept,
+        progress=guidance.progress,
+        workers=workers,
+    )
     chosen = {
         "length": length, "dropout": rate, "tokens": tokens, "epochs": len(trained.validations),
         "best_epoch": trained.best_epoch, "validation_ndcg@10": max(trained.validations, default=None),
@@ -237,7 +305,8 @@ def _checkpoint(
     if guidance.checkpoints is None:
         return None, ""
     digest = hashlib.blake2b(digest_size=6)
-    for part in (learnt.hash, recipe.settings.model_dump_json(), guidance.effort, str(seed)):
+    together = [f"{guidance.workers} workers"] if guidance.workers > 1 else []
+    for part in (learnt.hash, recipe.settings.model_dump_json(), guidance.effort, str(seed), *together):
         digest.update(part.encode() + b"\n")
     if recipe.content is not None:
         digest.update(recipe.content.tobytes())
@@ -292,45 +361,3 @@ def _dropout(train: Interactions) -> float:
     """Rarely met items are learnt by heart, so sparse data needs more of it."""
     per_item = len(train) / max(1, int(np.unique(train.items).size))
     return 0.5 if per_item < 30 else 0.3 if per_item < 100 else 0.2
-
-
-def _validation(cases: HeldOut) -> Any:
-    from bowerbird.training.next_item import ValidationCases
-
-    return ValidationCases(sequence_data(cases.histories), cases.target, cases.seen_out)
-
-
-def sequence_data_of(events: Interactions, *, times: bool) -> SequenceData:
-    """All events of every user as sequences to learn from."""
-    from bowerbird.training.batches import Ragged
-    from bowerbird.training.next_item import SequenceData
-
-    sequences, order = Ragged.of_users(events.users, events.users_total)
-    if events.at is None or not times:
-        return SequenceData(sequences, events.items[order])
-    at = events.at[order]
-    gap = np.diff(at, prepend=at[:1])
-    firsts = sequences.bounds[:-1][sequences.lengths > 0]
-    gap[firsts] = 0
-    waits = np.full(at.size, -1, dtype=np.int64)
-    waits[:-1] = gap[1:]
-    waits[sequences.bounds[1:][sequences.lengths > 0] - 1] = -1
-    return SequenceData(sequences, events.items[order], gap_buckets(gap), waits)
-
-
-def sequence_data(histories: Histories) -> SequenceData:
-    """Histories to answer for; the last event's wait is the time to the question."""
-    from bowerbird.training.batches import Ragged
-    from bowerbird.training.next_item import SequenceData
-
-    sequences, _ = Ragged.of_users(histories.users, histories.users_total)
-    if histories.at is None:
-        return SequenceData(sequences, histories.items)
-    gap = np.diff(histories.at, prepend=histories.at[:1])
-    some = sequences.lengths > 0
-    gap[sequences.bounds[:-1][some]] = 0
-    waits = np.zeros(gap.size, dtype=np.int64)
-    if histories.asked_at is not None:
-        lasts = sequences.bounds[1:][some] - 1
-        waits[lasts] = np.maximum(histories.asked_at[some] - histories.at[lasts], 0)
-    return SequenceData(sequences, histories.items, gap_buckets(gap), waits)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -22,6 +22,7 @@ from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.checkpoints import Checkpoint, Progressed, optimizer_tensors, restore_optimizer
+from bowerbird.training.workers import ALONE, Workers, summed_gradients
 
 __all__ = ["LoopSettings", "Task", "Trained", "best_device", "parameter_groups", "train"]
 
@@ -104,6 +105,7 @@ def train(
     checkpoint: Path | None = None,
     progress: Progress = SILENT,
     shares: Mapping[str, float] | None = None,
+    workers: Workers = ALONE,
 ) -> Trained:
     """Train a task's model; when it returns, the model holds the best weights and is in evaluation mode.
 
@@ -116,11 +118,15 @@ def train(
         progress: where the loop says how far it is.
         shares: share of the step size of parameters whose names begin so, e.g. ``{"encoder.": 0.1}`` where the encoder
             was trained before; parameters that are not named have all of it.
+        workers: who trains together; each computes its share of the batches of an update, of which there are
+            ``settings.accumulate``. All begin with the same model, task and settings, and see the same checkpoint.
 
     Raises:
-        InputError: the loss is not finite; the model then holds the last good weights.
+        InputError: the loss is not finite; the model then holds the last good weights. Or some workers do not see the
+            checkpoint that others go on from.
     """
-    run = _Run(task, settings, fingerprint, Checkpoint(checkpoint) if checkpoint else None, shares or {})
+    kept = Checkpoint(checkpoint) if checkpoint else None
+    run = _Run(task, settings, fingerprint, kept, shares or {}, workers)
     run.resume()
     progress.start(name, settings.epochs, "epochs")
     progress.advance(run.progressed.epoch)
@@ -175,8 +181,9 @@ class _Run:
         fingerprint: str,
         checkpoint: Checkpoint | None,
         shares: Mapping[str, float],
+        workers: Workers,
     ) -> None:
-        self._task, self._settings, self._checkpoint = task, settings, checkpoint
+        self._task, self._settings, self._checkpoint, self._workers = task, settings, checkpoint, workers
         groups = parameter_groups(task.model, settings.weight_decay, shares)
         self._optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
         self._average = self._copy()
@@ -197,6 +204,7 @@ class _Run:
     def resume(self) -> None:
         """Go on from the checkpoint, when there is one."""
         found = self._checkpoint.read(self.progressed.fingerprint) if self._checkpoint else None
+        self._all_at(found[0].step if found else 0)
         if found is None:
             return
         self.progressed, tensors = found
@@ -212,9 +220,19 @@ class _Run:
         if parts["optimizer"]:
             restore_optimizer(self._optimizer, parts["optimizer"])
 
+    def _all_at(self, step: int) -> None:
+        """Refuse workers that would begin at different steps."""
+        total = torch.tensor(float(step), dtype=torch.float64)
+        self._workers.sum(total)
+        if float(total) != step * self._workers.count:
+            raise InputError(
+                f"training: worker {self._workers.rank} of {self._workers.count} begins at update {step}, others do not; "
+                "give a folder for checkpoints that all of them see"
+            )
+
     def save(self) -> None:
-        """Write the checkpoint, when one is wanted."""
-        if self._checkpoint is None:
+        """Write the checkpoint, when one is wanted; the first worker does it for all."""
+        if self._checkpoint is None or self._workers.rank > 0:
             return
         self.progressed.cpu_s = self.earlier_cpu_s + time.process_time() - self._begun_cpu_s
         parts = {
@@ -257,10 +275,11 @@ class _Run:
         done = self.progressed
         self._optimizer.zero_grad(set_to_none=True)
         value = 0.0
-        for place, batch in enumerate(group):
-            loss = self._task.loss(batch, done.step * self._settings.accumulate + place) / len(group)
+        for place in range(self._workers.rank, len(group), self._workers.count):
+            loss = self._task.loss(group[place], done.step * self._settings.accumulate + place) / len(group)
             value += float(loss.detach())
             loss.backward()
+        value = summed_gradients([*self._task.model.parameters()], value, self._workers)
         norm = nn.utils.clip_grad_norm_(self._task.model.parameters(), self._settings.clip)
         if not (math.isfinite(value) and math.isfinite(float(norm))):
             self._stop(value, float(norm))
@@ -297,13 +316,22 @@ class _Run:
         done = self.progressed
         running = self._copy()
         self._load(self._average)
-        value = self._task.validation()
+        value = self._first_says(self._task.validation)
         if value is not None:
             done.validations.append(value)
         if value is None or value > max(done.validations[:-1], default=-math.inf):
             done.best_epoch = done.epoch
             self._best = self._copy()
         self._load(running)
+
+    def _first_says(self, ask: Callable[[], float | None]) -> float | None:
+        """What the first worker measures; the others wait for it, so that all choose alike."""
+        found = ask() if self._workers.rank == 0 else None
+        told = torch.tensor([0.0, 1.0] if found is None else [found, 0.0], dtype=torch.float64)
+        if self._workers.rank > 0:
+            told.zero_()
+        self._workers.sum(told)
+        return None if told[1] else float(told[0])
 
     def keep_best(self) -> None:
         """Put the best weights into the model."""

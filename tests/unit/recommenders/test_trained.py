@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -252,3 +254,31 @@ def test_without_topics_it_is_one_encoder_with_one_vector(one_epoch) -> None:
     fitted = several.one().fit(_walks(250), seed=0)
     assert fitted.queries(_histories([1, 2])).shape == (1, 64)
     assert not any("topic" in name for name, _ in fitted.model.named_parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of its own settings
+def test_two_workers_of_a_cluster_train_an_encoder_together(one_epoch, tmp_path) -> None:
+    ray = pytest.importorskip("ray", reason="RAY ABSENT")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        model, walks, asked = sasrec.sampled(), _walks(250), _histories([1, 2, 3], [])
+        fitted = model.fit_guided(walks, 0, Guidance(workers=2, checkpoints=tmp_path))
+        assert fitted.chosen["workers"] == 2
+        assert fitted.chosen["tokens"] < model.fit_guided(walks, 0, Guidance()).chosen["tokens"]
+        assert fitted.earlier_cpu_s > 0
+        assert len(list(tmp_path.iterdir())) == 1
+        scores = fitted.scores(asked)
+        again = model.fit_guided(walks, 0, Guidance(workers=2, checkpoints=tmp_path))  # it is done: only read
+        assert np.array_equal(again.scores(asked), scores)
+        assert not np.array_equal(scores[0], scores[1])
+    finally:
+        ray.shutdown()
+
+
+def test_several_workers_without_ray_say_what_to_install(one_epoch, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(
+        MissingDependencyError, match=r"training on 2 workers: .*bowerbird\[ray\].*train on one"
+    ):
+        sasrec.sampled().fit_guided(_walks(250), 0, Guidance(workers=2))

@@ -49,6 +49,8 @@ class BenchPlan:
     """How long trained models may train."""
     checkpoints: Path | None = None
     """A folder where trained models keep their state, so that a bench that was killed goes on."""
+    workers: int = 1
+    """Workers of a Ray cluster that train an encoder together; 1: this process."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -163,7 +165,11 @@ def fitted_rows(
         guidance: what trained models may look at beside train, e.g. validation to stop by.
     """
     guided = replace(
-        guidance or Guidance(), effort=plan.effort, progress=plan.progress, checkpoints=plan.checkpoints
+        guidance or Guidance(),
+        effort=plan.effort,
+        progress=plan.progress,
+        checkpoints=plan.checkpoints,
+        workers=plan.workers,
     )
     runs: dict[str, list[Measurement]] = {label: [] for label in evaluations}
     cpu_s: dict[str, list[float]] = {label: [] for label in evaluations}
