@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import io
+import json
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -42,6 +48,22 @@ def png(mode="RGB", size=(64, 64), colour=0):
 def ids(reply):
     assert reply.status_code == 200, reply.text
     return [entry["item_id"] for entry in reply.json()["entries"]]
+
+
+@contextmanager
+def listening(app):
+    """The application behind a real socket; gives the port."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        thread = threading.Thread(target=server.run, args=([door],))
+        thread.start()
+        try:
+            yield door.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def failed(reply, status, error, match=""):
@@ -407,6 +429,21 @@ def test_a_body_over_the_limit_is_413_whether_it_says_so_or_not(tiny_workspace):
         reply = client.post("/v1/search", content=chunks(), headers={"content-type": "application/json"})
         failed(reply, 413, "too_large")
         assert client.post("/v1/search", json={"query": "x"}).status_code == 200
+
+
+def test_who_sends_far_too_much_gets_to_read_why(tiny_workspace):
+    app = make_app(tiny_workspace, ServingSettings(max_body_bytes=1_000_000))
+    with listening(app) as port:
+        for declared in (True, False):
+            sender = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            body = b"x" * 6_000_000
+            sender.request("POST", "/v1/search", body if declared else iter([body]), encode_chunked=True)
+            reply = sender.getresponse()
+            assert reply.status == 413
+            assert json.loads(reply.read())["message"].startswith(
+                "the request's body is over the limit of 1,000,000"
+            )
+            sender.close()
 
 
 def test_no_question_makes_the_server_read_a_file_or_reach_a_host(client):

@@ -19,6 +19,11 @@ from bowerbird.serving.failures import reply_failure
 KEPT_CALLERS = 10_000
 """Buckets kept; the caller unseen for longest is forgotten first and starts with a full bucket again."""
 
+MOST_DISCARDED = 8
+"""A refused body is read to its end, so that whoever sends it gets to read why: at most this many times the limit, ..."""
+DISCARDING_S = 10.0
+"""... and for at most this long. What sends more finds its connection closed."""
+
 PROBES = ("/healthz", "/readyz")
 """Asked by balancers, often: not counted."""
 
@@ -46,12 +51,13 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > self._max_bytes:
             await self._refuse(scope, receive, send)
             return
-        received, too_large, started = 0, False, False
+        received, whole, too_large, started = 0, False, False, False
 
         async def counted() -> Message:
-            nonlocal received, too_large
+            nonlocal received, whole, too_large
             message = await receive()
             received += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if received > self._max_bytes:
                 too_large = True
                 return {"type": "http.disconnect"}  # the application stops reading
@@ -70,11 +76,24 @@ class BodyLimit:
             if not too_large:
                 raise
         if too_large and not started:
-            await self._refuse(scope, receive, send)
+            await self._refuse(scope, receive, send, whole=whole)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, *, whole: bool = False) -> None:
+        waits = any(name == b"expect" for name, _ in scope["headers"])  # for a word before it sends anything
+        if not whole and not waits:
+            await self._discard(receive)
         message = f"the request's body is over the limit of {self._max_bytes:,} bytes; send a smaller picture or batch"
         await reply_failure(413, "too_large", message, {"connection": "close"})(scope, receive, send)
+
+    async def _discard(self, receive: Receive) -> None:
+        """Read on, keeping nothing: a connection closed with bytes unread is reset, and the answer lost with it."""
+        left = MOST_DISCARDED * self._max_bytes
+        with anyio.move_on_after(DISCARDING_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 class TokenBuckets:
