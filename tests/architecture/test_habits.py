@@ -70,6 +70,11 @@ def test_only_the_command_line_and_the_server_ask_for_now(modules):
     assert askers - MAY_ASK_THE_TIME == set()
 
 
+def test_torch_is_seeded_only_for_a_while(modules):
+    seeders = {str(m.path) for m in modules for _, name, _ in calls(m.tree) if name.endswith("manual_seed")}
+    assert seeders == {"nn/seeded_draws.py"}
+
+
 def test_randomness_comes_only_from_a_generator_made_in_randomness(modules):
     found = {str(m.path): global_randomness(m.tree) for m in modules if m.layer != "randomness"}
     assert {path: uses for path, uses in found.items() if uses} == {}

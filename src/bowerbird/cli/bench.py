@@ -30,7 +30,6 @@ app = typer.Typer(
 )
 
 NEXT_ITEM_MODELS = "ours,neighbours,sasrec,seqknn,ease-recency,itemknn-recency,pop"
-NO_TERMINAL_WIDTH = 240
 COLLABORATIVE_MODELS = "pop,itemknn,userknn,rp3beta,ease,ials,gfcf,blend"
 
 Events = Annotated[
@@ -212,27 +211,23 @@ def _with_content(interactions: Interactions, items: Path | None) -> Interaction
 
 
 def _list_models() -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from bowerbird.cli.display import console
     from bowerbird.recommenders.recommender import recommender, recommender_names
 
     table = Table("model", "what it is", "seeds matter")
     for name in recommender_names():
         model = recommender(name)
         table.add_row(name, model.summary, "yes" if model.uses_seed else "no")
-    Console().print(table)
+    console.print(table)
 
 
 def show(report: BenchReport, json: Path | None) -> None:
     """Print a report as a table and write it as JSON where asked."""
-    from rich.console import Console
+    from bowerbird.cli.display import console
 
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         json.write_text(report.to_json() + "\n", encoding="utf-8")
-    console = Console()
-    if console.is_terminal:
-        console.print(report.render(console.width))
-    else:  # a file or a pipe has no width: nothing is left out
-        Console(width=NO_TERMINAL_WIDTH).print(report.render())
+    console.print(report.render(console.width if console.is_terminal else None))  # a file has room for all

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 import unicodedata
@@ -33,8 +34,18 @@ SLOW_S = 2.0
 TOLD_EVERY_S = 30.0
 """Seconds between lines where no terminal shows bars."""
 
-console = Console(markup=False, emoji=False)  # titles and ids hold brackets and colons that mean themselves
-errors = Console(stderr=True, markup=False, emoji=False)
+NO_TERMINAL_WIDTH = 240
+"""Columns of a table that goes into a file or a pipe."""
+
+
+def _width(*, terminal: bool) -> int | None:
+    """What to write to: None asks the terminal, or COLUMNS; a file or a pipe has no width, and is not cut at 80."""
+    return None if terminal or "COLUMNS" in os.environ else NO_TERMINAL_WIDTH
+
+
+# titles and ids hold brackets and colons that mean themselves
+console = Console(markup=False, emoji=False, width=_width(terminal=sys.stdout.isatty()))
+errors = Console(stderr=True, markup=False, emoji=False, width=_width(terminal=sys.stderr.isatty()))
 
 
 def visible(text: str) -> str:

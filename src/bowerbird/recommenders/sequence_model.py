@@ -321,24 +321,25 @@ def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, see
     import torch
 
     from bowerbird.nn.dropout import MaskStream
+    from bowerbird.nn.seeded_draws import seeded_draws
     from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
     from bowerbird.training.next_item import NextItemModel
 
     settings = recipe.settings
-    torch.manual_seed(seed)
-    masks = MaskStream()
-    content = None if recipe.content is None else torch.from_numpy(recipe.content)
-    items = ItemVectors(learnt.items_total, settings.dim, masks, content)
-    encoder = SequenceEncoder(
-        settings.dim,
-        recipe.blocks(settings, rate, length, masks),
-        rate,
-        masks,
-        positions=length if recipe.positions else 0,
-        gaps=GAP_BUCKETS if recipe.times and learnt.at is not None else 0,
-        topics=0 if recipe.topics is None else int(recipe.topics.max(initial=0)),
-    )
-    return NextItemModel(items, encoder)
+    with seeded_draws(seed):
+        masks = MaskStream()
+        content = None if recipe.content is None else torch.from_numpy(recipe.content)
+        items = ItemVectors(learnt.items_total, settings.dim, masks, content)
+        encoder = SequenceEncoder(
+            settings.dim,
+            recipe.blocks(settings, rate, length, masks),
+            rate,
+            masks,
+            positions=length if recipe.positions else 0,
+            gaps=GAP_BUCKETS if recipe.times and learnt.at is not None else 0,
+            topics=0 if recipe.topics is None else int(recipe.topics.max(initial=0)),
+        )
+        return NextItemModel(items, encoder)
 
 
 def _length(lengths: Int64[np.ndarray, " user"]) -> int:

@@ -29,6 +29,7 @@ from bowerbird.content.attributes import (
 )
 from bowerbird.errors import InputError
 from bowerbird.metrics.classification import macro_f1
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.logistic import softmax
@@ -172,39 +173,39 @@ def _trained_member(
     draws: np.random.Generator,
     progress: Progress,
 ) -> Member:
-    torch.manual_seed(int(draws.integers(2**31)))
-    dim = z.shape[1]
-    hidden = torch.nn.Linear(dim, dials.hidden)
-    direct = [torch.nn.Linear(dim, size) for size in sizes]
-    through = [torch.nn.Linear(dials.hidden, size, bias=False) for size in sizes]
-    for one in direct:
-        torch.nn.init.zeros_(one.weight)
-    modules = torch.nn.ModuleList([hidden, *direct, *through])
-    adam = torch.optim.AdamW(modules.parameters(), lr=dials.rate, weight_decay=dials.decay)
-    batch = min(dials.batch, max(len(z) // 8, 1))
-    each = -(-len(z) // batch)
-    epochs = max(dials.epochs, -(-_LEAST_STEPS // each))
-    steps = epochs * each
-    plan = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-    rows, labels = torch.from_numpy(z), torch.from_numpy(codes)
-    for epoch in range(epochs):
-        for some in torch.from_numpy(draws.permutation(len(z))).split(batch):
-            x = torch.nn.functional.dropout(rows[some], dials.noise)
-            middle = torch.nn.functional.dropout(torch.relu(hidden(x)), dials.dropout)
-            losses = [
-                torch.nn.functional.cross_entropy(a(x) + b(middle), labels[at, some], ignore_index=-1)
-                for at, (a, b) in enumerate(zip(direct, through, strict=True))
-                if bool((labels[at, some] >= 0).any())
-            ]
-            if losses:
-                loss = torch.stack(losses).sum()
-                require_finite(loss, f"attribute heads, epoch {epoch + 1}", f"rate ({dials.rate:g})")
-                adam.zero_grad()
-                loss.backward()
-                adam.step()
-            plan.step()
-        if epoch < dials.epochs:
-            progress.advance()
+    with seeded_draws(int(draws.integers(2**31))):
+        dim = z.shape[1]
+        hidden = torch.nn.Linear(dim, dials.hidden)
+        direct = [torch.nn.Linear(dim, size) for size in sizes]
+        through = [torch.nn.Linear(dials.hidden, size, bias=False) for size in sizes]
+        for one in direct:
+            torch.nn.init.zeros_(one.weight)
+        modules = torch.nn.ModuleList([hidden, *direct, *through])
+        adam = torch.optim.AdamW(modules.parameters(), lr=dials.rate, weight_decay=dials.decay)
+        batch = min(dials.batch, max(len(z) // 8, 1))
+        each = -(-len(z) // batch)
+        epochs = max(dials.epochs, -(-_LEAST_STEPS // each))
+        steps = epochs * each
+        plan = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+        rows, labels = torch.from_numpy(z), torch.from_numpy(codes)
+        for epoch in range(epochs):
+            for some in torch.from_numpy(draws.permutation(len(z))).split(batch):
+                x = torch.nn.functional.dropout(rows[some], dials.noise)
+                middle = torch.nn.functional.dropout(torch.relu(hidden(x)), dials.dropout)
+                losses = [
+                    torch.nn.functional.cross_entropy(a(x) + b(middle), labels[at, some], ignore_index=-1)
+                    for at, (a, b) in enumerate(zip(direct, through, strict=True))
+                    if bool((labels[at, some] >= 0).any())
+                ]
+                if losses:
+                    loss = torch.stack(losses).sum()
+                    require_finite(loss, f"attribute heads, epoch {epoch + 1}", f"rate ({dials.rate:g})")
+                    adam.zero_grad()
+                    loss.backward()
+                    adam.step()
+                plan.step()
+            if epoch < dials.epochs:
+                progress.advance()
 
     def numbers(tensor: torch.Tensor) -> np.ndarray:
         return np.ascontiguousarray(tensor.detach().numpy())

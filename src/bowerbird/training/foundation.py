@@ -22,6 +22,7 @@ from bowerbird.metrics import target_rank
 from bowerbird.nn.causal_blocks import GatedBlock
 from bowerbird.nn.dropout import MaskStream
 from bowerbird.nn.precision import fast_type, in_type
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
@@ -112,16 +113,16 @@ class FoundationModel(nn.Module):
 
 def new_model(log: SurfaceLog, settings: FoundationSettings, seed: int) -> FoundationModel:
     """A model with random weights."""
-    torch.manual_seed(int(generator(seed, "foundation", "weights").integers(2**31)))
-    masks = MaskStream()
-    blocks = [
-        GatedBlock(settings.dim, settings.heads, settings.dropout, settings.length, masks)
-        for _ in range(settings.blocks)
-    ]
-    content = None if log.content is None else torch.from_numpy(log.content)
-    items = ItemVectors(log.items_total, settings.dim, masks, content)
-    encoder = SequenceEncoder(settings.dim, blocks, settings.dropout, masks)
-    return FoundationModel(items, encoder, log.kinds_total, settings.dim)
+    with seeded_draws(int(generator(seed, "foundation", "weights").integers(2**31))):
+        masks = MaskStream()
+        blocks = [
+            GatedBlock(settings.dim, settings.heads, settings.dropout, settings.length, masks)
+            for _ in range(settings.blocks)
+        ]
+        content = None if log.content is None else torch.from_numpy(log.content)
+        items = ItemVectors(log.items_total, settings.dim, masks, content)
+        encoder = SequenceEncoder(settings.dim, blocks, settings.dropout, masks)
+        return FoundationModel(items, encoder, log.kinds_total, settings.dim)
 
 
 class Reader:

@@ -30,6 +30,7 @@ from bowerbird.content.item_parts import WordVocabulary
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.errors import NotReadyError
 from bowerbird.nn.graph_network import GraphNetwork, pooled
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.contrastive import info_nce
@@ -153,8 +154,7 @@ class _Task:
             )
         self.inputs = token_inputs(around.content.shape[1])
         self.standard = Standard(self.inputs, [around.parts()])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(generator(seed, "graph network", "weights").integers(2**62)))
+        with seeded_draws(int(generator(seed, "graph network", "weights").integers(2**62))):
             tower = new_tower(self.inputs, 0, dials.dim, dials.dropout)
             self._network = GraphNetwork(tower, around.content.shape[1], dials.dim)
         # one more row of zeros stands for nobody, whom a place of -1 names
@@ -179,8 +179,7 @@ class _Task:
         """The pair loss and the reconstruction of what was left in sight and what was not."""
         draw = generator(self._seed, "graph network", "step", step)
         pairs = self._drawn(self._edges, self._dials.batch, draw)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(draw.integers(2**62)))
+        with seeded_draws(int(draw.integers(2**62))):
             left = self._vectors(pairs.left, pairs.right, pairs.owners, draw)
             right = self._vectors(pairs.right, pairs.left, pairs.owners, draw)
         same = (pairs.right[:, None] == pairs.right) | (pairs.left[:, None] == pairs.right)

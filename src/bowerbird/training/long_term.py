@@ -18,6 +18,7 @@ from bowerbird.clock import DAY_US
 from bowerbird.config import Settings
 from bowerbird.nn.causal_blocks import AttentionBlock
 from bowerbird.nn.dropout import MaskStream
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
@@ -177,15 +178,16 @@ def fit_long_term(
         InputError: the loss is not finite.
     """
     settings = LongTermSettings() if settings is None else settings
-    torch.manual_seed(int(generator(seed, "long term", "weights").integers(2**31)))
-    masks = MaskStream()
-    blocks = [
-        AttentionBlock(settings.dim, settings.heads, settings.dropout, masks) for _ in range(settings.blocks)
-    ]
-    model = NextItemModel(
-        ItemVectors(past.items_total, settings.dim, masks),
-        SequenceEncoder(settings.dim, blocks, settings.dropout, masks, positions=settings.length + 1),
-    )
+    with seeded_draws(int(generator(seed, "long term", "weights").integers(2**31))):
+        masks = MaskStream()
+        blocks = [
+            AttentionBlock(settings.dim, settings.heads, settings.dropout, masks)
+            for _ in range(settings.blocks)
+        ]
+        model = NextItemModel(
+            ItemVectors(past.items_total, settings.dim, masks),
+            SequenceEncoder(settings.dim, blocks, settings.dropout, masks, positions=settings.length + 1),
+        )
     task = FutureTask(model, sequence_data(past), past.at, settings, seed)
     loop = LoopSettings(epochs=settings.epochs, learning_rate=settings.learning_rate)
     name = "next action" if settings.future_days is None else "long-term vector"

@@ -17,6 +17,7 @@ from torch.nn import functional
 from bowerbird.config import Settings
 from bowerbird.nn.dropout import MaskStream
 from bowerbird.nn.ranker import RankerModule, RankerSizes
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.pipeline.release import Release
 from bowerbird.randomness import generator
 from bowerbird.ranking.card import RankerKind
@@ -163,8 +164,7 @@ def _begun(
 ) -> RankerModule:
     """A network before its first step: drawn from the seed, each head at its action's rate."""
     sizes = ranker_sizes(item_dim, len(rows.actions), settings.token)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded_draws(seed):
         module = RankerModule(sizes, settings.dropout, masks)
     rates = np.clip(rows.rates, 1e-5, 1 - 1e-5)
     with torch.no_grad():

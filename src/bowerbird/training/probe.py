@@ -8,6 +8,7 @@ from jaxtyping import Float32
 from torch import nn
 
 from bowerbird.nn.inverted_bottleneck import ProbeNetwork
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.randomness import generator
 
 STEPS = 300
@@ -43,8 +44,8 @@ def probe_predictions(
     Returns:
         Logits, or amounts.
     """
-    torch.manual_seed(int(generator(seed, "probe", "weights").integers(2**31)))
-    network = ProbeNetwork(inputs.shape[1], targets.shape[1])
+    with seeded_draws(int(generator(seed, "probe", "weights").integers(2**31))):
+        network = ProbeNetwork(inputs.shape[1], targets.shape[1])
     loss_of = nn.MSELoss() if amounts else nn.BCEWithLogitsLoss()
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]

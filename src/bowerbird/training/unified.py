@@ -27,6 +27,7 @@ from bowerbird.config import Settings
 from bowerbird.content.item_parts import ItemParts, WordVocabulary
 from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.errors import InputError, NotReadyError
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.randomness import generator
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
@@ -175,8 +176,7 @@ class _Training:
         kept = None if toward is None else toward.take(np.arange(len(pairs.seen)))
         self.toward = None if kept is None else (torch.from_numpy(kept.matrix), kept.present)
         self.log_popularity = _log_popularity(pairs.neighbours, len(pairs.seen))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_torch_seed(seed, "weights"))
+        with seeded_draws(_torch_seed(seed, "weights")):
             words = len(pairs.vocabulary.words)
             self.tower = new_tower(pairs.inputs, words, settings.dim, settings.dropout)
         if settings.plain:
@@ -217,8 +217,7 @@ class _Training:
         progress.start("train the unified space", self.settings.epochs, "epochs")
         progress.advance(len(history))
         for epoch in range(len(history), self.settings.epochs):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(_torch_seed(self.seed, f"epoch {epoch}"))
+            with seeded_draws(_torch_seed(self.seed, f"epoch {epoch}")):
                 self._epoch(epoch)
             history.append(self._held_out_rank() if len(self.held) else 0.0)
             if not len(self.held) or history[-1] >= max(history):

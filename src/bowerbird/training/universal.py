@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from bowerbird.clock import DAY_US
 from bowerbird.errors import NotReadyError
+from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.randomness import generator
 from bowerbird.training.losses import require_finite
 from bowerbird.users.behaviour import Behaviour
@@ -71,7 +72,8 @@ def fit_universal(
     mean, scale = known.mean(axis=0), known.std(axis=0)
     scale = np.where(scale > 1e-6, scale, np.float32(1)).astype(np.float32)
     examples = _examples(past, list(zip(moments, seen, strict=True)), (known - mean) / scale, future_days)
-    layers = _trained(examples, settings, seed)
+    with seeded_draws(int(generator(seed, "universal", "weights").integers(2**31))):
+        layers = _trained(examples, settings, seed)
     counts = examples.inputs[:, :COUNTS].numpy().astype(np.float64)
     futures = np.stack(
         [logistic_weights(counts, came, RIDGE)[:-1] for came in examples.comes.T]
@@ -182,7 +184,6 @@ def _softmax(logits: torch.Tensor, shares: sparse.csr_array) -> torch.Tensor:
 
 
 def _trained(examples: Examples, settings: UniversalSettings, seed: int) -> dict[str, np.ndarray]:
-    torch.manual_seed(int(generator(seed, "universal", "weights").integers(2**31)))
     network = FutureNetwork(
         examples.inputs.shape[1], settings.learnt_dim, examples.items.shape[1], examples.kinds.shape[1]
     )

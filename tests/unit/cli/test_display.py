@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from bowerbird.cli import display
 from bowerbird.cli.display import BarProgress
 
 ITEMS = 3000
@@ -58,3 +59,10 @@ def test_quiet_work_says_nothing(clock, capsys):
     progress.advance()
     progress.finish("done")
     assert capsys.readouterr().err == ""
+
+
+def test_a_table_that_goes_into_a_file_is_not_cut_at_80_columns(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert display._width(terminal=False) == display.NO_TERMINAL_WIDTH
+    monkeypatch.setenv("COLUMNS", "100")
+    assert display._width(terminal=False) is None

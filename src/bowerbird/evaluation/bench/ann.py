@@ -32,6 +32,8 @@ __all__ = ["run_ann"]
 
 TARGET = 0.95
 """Recall every knob is set to reach."""
+_TIE = 1e-6
+"""Similarities closer than this are equal: float32 adds up to no more."""
 _REPEATS = 3
 _ALONE = 200
 """Queries asked one at a time for the median latency."""
@@ -77,10 +79,15 @@ def run_ann(
     data = (
         read_vectors(vectors, seed, queries) if vectors else clustered_vectors(n_vectors, dim, seed, queries)
     )
+    if k > data.items.shape[0]:
+        raise InputError(
+            f"bench ann: k = {k} and {data.items.shape[0]} vectors to search ({data.origin}); expected 1 <= k <= vectors"
+        )
     space = Space("bench", "1", data.items.shape[1])
     with threadpool_limits(1):
         exact = ExactIndex(Vectors.full(space, data.items))
-        truth, _ = exact.search(Vectors.full(space, np.concatenate([data.tuning, data.queries])), k)
+        _, similar = exact.search(Vectors.full(space, np.concatenate([data.tuning, data.queries])), k)
+        truth = similar[:, -1]
         progress.start("ann", len(contenders), "contenders")
         rows = []
         for contender in contenders:
@@ -103,7 +110,7 @@ def run_ann(
 
 
 def _row(
-    contender: Contender, data: AnnVectors, truth: Int[np.ndarray, "query k"], seed: int, k: int
+    contender: Contender, data: AnnVectors, truth: Float32[np.ndarray, "query"], seed: int, k: int
 ) -> BenchRow:
     if not installed(contender.package):
         return BenchRow(
@@ -113,11 +120,11 @@ def _row(
     with measured() as whole:
         with measured() as build:
             built = contender.build(data.items, seed)
-        knob = _knob(built, data.tuning, truth[:half], k)
+        knob = _knob(built, data, truth[:half], k)
         queries = data.queries[:_PATIENCE] if contender.one_by_one else data.queries
         found, per_cpu_second = _batch(built, queries, k, knob, one_by_one=contender.one_by_one)
         alone_us = _alone_us(built, data.queries, k, knob)
-    each = _recall_each(found, truth[half : half + queries.shape[0]])
+    each = _recall_each(found, queries, data.items, truth[half : half + queries.shape[0]])
     se = float(each.std(ddof=1) / np.sqrt(each.shape[0])) if each.shape[0] > 1 else None
     settings = {built.knob_name: knob} if built.knob_name else {}
     return BenchRow(
@@ -136,19 +143,29 @@ def _row(
 
 
 def _recall_each(
-    found: Int[np.ndarray, "query k"], truth: Int[np.ndarray, "query k"]
+    found: Int[np.ndarray, "query k"],
+    queries: Float32[np.ndarray, "query dim"],
+    items: Float32[np.ndarray, "item dim"],
+    truth: Float32[np.ndarray, "query"],
 ) -> Float32[np.ndarray, "query"]:
-    hit = (found[:, :, None] == truth[:, None, :]).any(axis=1)
+    """Share of the rows found that are as near as the true k-th neighbour.
+
+    By similarity and not by row: of equal vectors, which catalogues are full of, any is as good as another.
+    """
+    similar = np.einsum("qkd,qd->qk", items[found], queries)
+    ordered = np.argsort(found, axis=1, kind="stable")
+    row = np.take_along_axis(found, ordered, axis=1)
+    hit = (np.take_along_axis(similar, ordered, axis=1) >= truth[:, None] - _TIE) & (row >= 0)
+    hit[:, 1:] &= row[:, 1:] != row[:, :-1]  # the same row twice counts once
     return hit.mean(axis=1).astype(np.float32)
 
 
-def _knob(
-    built: Built, queries: Float32[np.ndarray, "query dim"], truth: Int[np.ndarray, "query k"], k: int
-) -> int:
+def _knob(built: Built, data: AnnVectors, truth: Float32[np.ndarray, "half"], k: int) -> int:
     """The cheapest value that reaches the target; the largest if none does."""
     *cheaper, largest = built.knobs
     for value in cheaper:
-        if float(_recall_each(built.search(queries, k, value), truth).mean()) >= TARGET:
+        found = built.search(data.tuning, k, value)
+        if float(_recall_each(found, data.tuning, data.items, truth).mean()) >= TARGET:
             return value
     return largest
 

@@ -72,7 +72,7 @@ def clustered_vectors(n: int, dim: int, seed: int, queries: int = 2000) -> AnnVe
 
 
 def read_vectors(path: Path, seed: int, queries: int = 2000) -> AnnVectors:
-    """The user's own vectors, some of them held out as queries.
+    """The user's own vectors, some of them held out as queries; rows of zeros have no direction and are left out.
 
     Args:
         path: ``.npy`` of shape (rows, dim), or ``.parquet`` with one column of number lists of one length.
@@ -81,7 +81,7 @@ def read_vectors(path: Path, seed: int, queries: int = 2000) -> AnnVectors:
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: not a matrix of at least 40 finite rows.
+        InputError: not a matrix of at least 40 finite rows that are not zero.
     """
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file; expected .npy or .parquet with vectors")
@@ -91,6 +91,13 @@ def read_vectors(path: Path, seed: int, queries: int = 2000) -> AnnVectors:
     if not np.isfinite(matrix).all():
         bad = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
         raise InputError(f"{path} row {bad}: a value is not finite; expected finite numbers")
+    directed = matrix.any(axis=1)
+    zeros = int((~directed).sum())
+    matrix = matrix[directed]
+    if matrix.shape[0] < 40:
+        raise InputError(
+            f"{path}: {zeros:,} of {directed.size:,} rows are zeros, which have no direction; expected at least 40 others"
+        )
     queries = min(queries, matrix.shape[0] // 10)
     order = generator(seed, "bench", "ann", "split").permutation(matrix.shape[0])
     unit = normalise(matrix)
@@ -98,7 +105,7 @@ def read_vectors(path: Path, seed: int, queries: int = 2000) -> AnnVectors:
         unit[np.sort(order[2 * queries :])],
         unit[order[:queries]],
         unit[order[queries : 2 * queries]],
-        f"vectors of {path.name}",
+        f"vectors of {path.name}" + (f", {zeros:,} rows of zeros left out" if zeros else ""),
     )
 
 
@@ -131,4 +138,8 @@ def _parquet_matrix(path: Path) -> np.ndarray:
     lengths = sorted({0 if row is None else len(row) for row in rows})
     if len(lengths) != 1 or lengths == [0]:
         raise InputError(f"{path} column {lists[0]!r}: lists of lengths {lengths[:5]}; expected one length")
+    if rows[0].dtype.kind not in "fiu":
+        raise InputError(
+            f"{path} column {lists[0]!r}: lists of {column.type.value_type}; expected lists of numbers"
+        )
     return np.stack(rows).astype(np.float32)

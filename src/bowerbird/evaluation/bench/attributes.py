@@ -93,6 +93,7 @@ def run_attributes(
     """
     plan = plan or AttributesPlan()
     labelled = labelled_pictures(images, labels, columns)
+    parts_of(_varied(labelled), 0)  # what is wrong with the labels is told before pictures are encoded
     labelled, matrices = encoded_pictures(labelled, WideFeatures(threads=2), plan.progress)
     return measured_attributes(labelled, matrices, plan)
 
@@ -127,6 +128,20 @@ def encoded_pictures(
     return labelled.kept(order[present], note), matrices
 
 
+def _varied(labelled: Labelled) -> Labelled:
+    """Without the columns in which there is nothing to tell apart; a note each."""
+    varied = tuple(one for one in labelled.columns if len(one.classes) > 1)
+    if not varied:
+        names = ", ".join(one.name for one in labelled.columns)
+        raise InputError(f"attributes: no column of {names} has two classes; nothing to tell apart")
+    notes = [
+        f"column {one.name!r} has {len(one.classes)} class and is left out: nothing to tell apart"
+        for one in labelled.columns
+        if len(one.classes) < 2
+    ]
+    return replace(labelled, columns=varied, notes=(*labelled.notes, *notes))
+
+
 def measured_attributes(labelled: Labelled, matrices: PictureMatrices, plan: AttributesPlan) -> BenchReport:
     """The table, of features that are already there.
 
@@ -138,17 +153,8 @@ def measured_attributes(labelled: Labelled, matrices: PictureMatrices, plan: Att
     Raises:
         InputError: no column has two classes.
     """
-    varied = tuple(one for one in labelled.columns if len(one.classes) > 1)
+    labelled = _varied(labelled)
     notes = list(labelled.notes)
-    notes += [
-        f"column {one.name!r} has {len(one.classes)} class and is left out: nothing to tell apart"
-        for one in labelled.columns
-        if len(one.classes) < 2
-    ]
-    if not varied:
-        names = ", ".join(one.name for one in labelled.columns)
-        raise InputError(f"attributes: no column of {names} has two classes; nothing to tell apart")
-    labelled = replace(labelled, columns=varied)
     runs = [_Run(seed, parts_of(labelled, seed), labelled) for seed in range(plan.seeds)]
     frozen, wide = matrices.frozen, matrices.wide
     models: dict[str, Model] = {
@@ -168,10 +174,12 @@ def measured_attributes(labelled: Labelled, matrices: PictureMatrices, plan: Att
         "acc@90 is the accuracy of the surest 90 %",
         "penalty, mixture, temperature and logit adjustment are chosen on validation",
     ]
-    data = BenchData(0, len(labelled), sum(int((one.codes >= 0).sum()) for one in varied), labelled.hash)
+    data = BenchData(
+        0, len(labelled), sum(int((one.codes >= 0).sum()) for one in labelled.columns), labelled.hash
+    )
     return BenchReport(
         "attributes",
-        ", ".join(one.name for one in varied),
+        ", ".join(one.name for one in labelled.columns),
         data,
         rows,
         notes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64
@@ -13,7 +14,7 @@ from bowerbird.datasets.columns import texts
 from bowerbird.datasets.picture_source import PictureSource, name_column, picture_source
 from bowerbird.datasets.tables import read_table
 from bowerbird.errors import InputError
-from bowerbird.evaluation.bench.labelled import SPLIT_COLUMN, SPLIT_WORDS
+from bowerbird.evaluation.bench.labelled import PART_NAMES, SPLIT_COLUMN, SPLIT_WORDS
 from bowerbird.randomness import generator
 
 __all__ = ["Captioned", "captioned_pictures"]
@@ -21,6 +22,7 @@ __all__ = ["Captioned", "captioned_pictures"]
 TEXT_COLUMNS = ("caption", "title", "text", "description", "label")
 """Columns that may hold what is said, in the order they are tried."""
 TRAIN, DEV, TEST = 0, 1, 2
+Use = Literal["both", "fit", "ask"]
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,16 @@ class Captioned:
         return TEST if (self.part == TEST).any() else DEV
 
 
-def captioned_pictures(images: Path, captions: Path, seed: int) -> Captioned:
+def captioned_pictures(images: Path, captions: Path, seed: int, use: Use = "both") -> Captioned:
     """Pictures and their texts, joined by the picture's name.
 
-    Without a split column a tenth of the pictures, at most 1,000, is drawn as the test.
+    Without a split column, or with train alone in it, a tenth of the pictures, at most 1,000, is drawn as the test.
 
     Args:
         images: see :func:`~bowerbird.datasets.picture_source.picture_source`.
         captions: a table with a column that names the picture, one with the text and perhaps ``split``.
         seed: draws the split where there is none.
+        use: what the set is for; one that is only learnt from, or only asked about, needs no other part.
 
     Raises:
         NotFoundError: a file is not there.
@@ -92,8 +95,7 @@ def captioned_pictures(images: Path, captions: Path, seed: int) -> Captioned:
     if SPLIT_COLUMN in table.column_names:
         words = texts(table.column(SPLIT_COLUMN)).to_pylist()
         part[picture_of] = [SPLIT_WORDS.get((words[row] or "").lower(), -1) for row in rows]
-        notes.append("the file's own split")
-    part, how = _checked_parts(part, seed, captions.name)
+    part, how = _checked_parts(part, seed, captions.name, use)
     notes += [how] if how else []
     kept = tuple(cells[row] for row in rows)
     digest = hashlib.blake2b("\0".join(kept).encode(), digest_size=8)
@@ -111,17 +113,26 @@ def captioned_pictures(images: Path, captions: Path, seed: int) -> Captioned:
 
 
 def _checked_parts(
-    part: Int64[np.ndarray, "picture"], seed: int, file: str
+    part: Int64[np.ndarray, "picture"], seed: int, file: str, use: Use
 ) -> tuple[Int64[np.ndarray, "picture"], str]:
     """Parts that can be trained and reported on; drawn where the file gives none."""
-    if (part >= 0).any():
-        if not (part == TRAIN).any() or not (part > TRAIN).any():
-            raise InputError(
-                f"{file} column 'split': {int((part == TRAIN).sum())} train pictures and {int((part > TRAIN).sum())} others; "
-                f"expected the words {', '.join(SPLIT_WORDS)} with both, or a file without a split column"
-            )
-        return part, ""
-    count = min(max(len(part) // 10, 1), 1000)
-    drawn = np.zeros(len(part), dtype=np.int64)
-    drawn[generator(seed, "bench", "captioned").permutation(len(part))[:count]] = TEST
-    return drawn, f"split drawn: {count:,} pictures for test"
+    met = [one for one in (TRAIN, DEV, TEST) if (part == one).any()]
+    if use == "fit" and len(met) < 2:
+        return np.full(len(part), TRAIN, dtype=np.int64) if not met else np.where(
+            part == met[0], TRAIN, -1
+        ), ""
+    if any(one in met for one in (DEV, TEST)) and (TRAIN in met or use == "ask"):
+        return part, "the file's own split"
+    if met == [DEV, TEST]:
+        raise InputError(
+            f"{file} column 'split': no train pictures, {int((part == DEV).sum())} dev and "
+            f"{int((part == TEST).sum())} test; expected the words {', '.join(SPLIT_WORDS)} with train among them, "
+            "a file without a split column, or --fit with a set to train on"
+        )
+    rows = np.flatnonzero(part == met[0]) if met else np.arange(len(part))
+    count = min(max(rows.size // 10, 1), 1000)
+    drawn = np.full(len(part), -1, dtype=np.int64)
+    drawn[rows] = TRAIN
+    drawn[generator(seed, "bench", "captioned").permutation(rows)[:count]] = TEST
+    of = f" of the file's {PART_NAMES[met[0]]} rows, the only ones," if met else ""
+    return drawn, f"split drawn: {count:,} pictures{of} for test"

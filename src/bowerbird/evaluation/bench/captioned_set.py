@@ -15,7 +15,7 @@ from bowerbird.content.image_encoder import ImageEncoder
 from bowerbird.content.item_parts import Block, ItemParts
 from bowerbird.content.text_encoder import TextEncoder
 from bowerbird.evaluation.bench.both_ways import Right
-from bowerbird.evaluation.bench.captioned import Captioned, captioned_pictures
+from bowerbird.evaluation.bench.captioned import Captioned
 from bowerbird.evaluation.bench.picture_vectors import PictureFeatures, picture_features
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import Progress
@@ -66,7 +66,7 @@ class CaptionedSet:
 
 @dataclass(frozen=True)
 class SetEncoding:
-    """Reads and encodes sets.
+    """Encodes sets.
 
     Args:
         image: encodes pictures.
@@ -84,9 +84,8 @@ class SetEncoding:
     kept: Path | None
     progress: Progress
 
-    def __call__(self, images: Path, captions: Path) -> CaptionedSet:
-        """The set of these files."""
-        captioned = captioned_pictures(images, captions, seed=0)
+    def __call__(self, captioned: Captioned) -> CaptionedSet:
+        """The set of what was read."""
         pictures = picture_features(
             captioned.source,
             captioned.places,

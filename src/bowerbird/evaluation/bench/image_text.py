@@ -29,7 +29,7 @@ from bowerbird.evaluation.bench.both_ways import (
     compact_metrics,
     retrieval_metrics,
 )
-from bowerbird.evaluation.bench.captioned import TRAIN
+from bowerbird.evaluation.bench.captioned import TRAIN, captioned_pictures
 from bowerbird.evaluation.bench.captioned_set import CaptionedSet, SetEncoding
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.report import (
@@ -79,11 +79,11 @@ def run_image_text(
         InputError: a set cannot be read or has nothing to train or report on.
         MissingDependencyError: torch or weights are not installed.
     """
+    found = [captioned_pictures(*one, 0, "both" if fit is None else "ask") for one in sets]
+    taught = [] if fit is None else [captioned_pictures(*fit, 0, "fit")]
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
-    bridge = conse_bridge(image, text)
-    encode = SetEncoding(image, text, bridge, tune is not False, kept, progress)
-    read = [encode(*one) for one in sets]
-    fitted = [encode(*fit)] if fit is not None else []
+    encode = SetEncoding(image, text, conse_bridge(image, text), tune is not False, kept, progress)
+    read, fitted = [encode(one) for one in found], [encode(one) for one in taught]
     rows: list[BenchRow] = []
     notes: list[str] = []
     together: list[_Contender] = []

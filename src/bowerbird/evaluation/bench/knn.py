@@ -85,8 +85,9 @@ def run_knn(
         InputError: a column is missing or nothing is left to train and test on.
         MissingDependencyError: torch or weights are not installed.
     """
-    image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     found = labelled_pictures(images, labels, columns)
+    parts_of(found, seed)  # what is wrong with the split is told before pictures are encoded
+    image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     with row_cost() as encoding:
         features = picture_features(
             found.source, found.places, image, below=tune is not False, kept=kept, progress=progress

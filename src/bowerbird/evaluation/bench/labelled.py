@@ -34,6 +34,7 @@ SPLIT_WORDS = {
     "testing": 2,
 }
 """Words of a split column: 0 train, 1 validation, 2 test."""
+PART_NAMES = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def parts_of(labelled: Labelled, seed: int) -> Parts:
     """Train, validation and test rows: the file's own split, or a drawn one of 70, 10 and 20 percent.
 
     Where the file has a validation part and no test part, its validation part is the test, and what is chosen
-    is chosen on an eighth of train. Never is anything chosen on the test.
+    is chosen on an eighth of train. Where all rows are of one part, as in a file that is the train part of a set,
+    the parts are drawn from it. Never is anything chosen on the test.
 
     Args:
         labelled: the pictures.
@@ -152,10 +154,10 @@ def parts_of(labelled: Labelled, seed: int) -> Parts:
         raise InputError(f"{count} labelled pictures; expected at least 10 to train, choose and test on")
     draws = generator(seed, "bench", "parts")
     if labelled.split is None:
-        order = draws.permutation(count)
-        ends = (round(0.7 * count), round(0.8 * count))
-        train, valid, test = (np.sort(part) for part in np.split(order, ends))
-        return Parts(train, valid, test, "split drawn: 70 % train, 10 % validation, 20 % test")
+        return _drawn(np.arange(count), draws)
+    met = [part for part in range(3) if (labelled.split == part).any()]
+    if len(met) == 1 and (rows := np.flatnonzero(labelled.split == met[0])).size >= 10:
+        return _drawn(rows, draws, f" from the file's {PART_NAMES[met[0]]} rows, the only ones")
     train, valid, test = (np.flatnonzero(labelled.split == part) for part in range(3))
     how = "the file's own split"
     if test.size == 0:
@@ -172,6 +174,13 @@ def parts_of(labelled: Labelled, seed: int) -> Parts:
         train, valid = np.sort(order[cut:]), np.sort(order[:cut])
         how += "; validation drawn from train"
     return Parts(train, valid, test, how)
+
+
+def _drawn(rows: Int64[np.ndarray, " row"], draws: np.random.Generator, of: str = "") -> Parts:
+    order = draws.permutation(rows)
+    ends = (round(0.7 * rows.size), round(0.8 * rows.size))
+    train, valid, test = (np.sort(part) for part in np.split(order, ends))
+    return Parts(train, valid, test, f"split drawn{of}: 70 % train, 10 % validation, 20 % test")
 
 
 def _places(

@@ -119,6 +119,40 @@ def test_a_table_without_one_column_of_vectors_is_refused(tmp_path):
         read_vectors(tmp_path / "ragged.parquet", seed=0)
 
 
-def test_more_neighbours_than_vectors_is_refused():
+def test_more_neighbours_than_vectors_is_refused(tmp_path):
     with pytest.raises(InputError, match="k = 11 and 10 vectors"):
         run_ann(n_vectors=10, k=11)
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).standard_normal((40, 4)))
+    with pytest.raises(InputError, match=r"k = 33 and 32 vectors to search \(vectors of few.npy\)"):
+        run_ann(vectors=tmp_path / "few.npy", k=33)
+
+
+def test_of_equal_vectors_any_is_as_good_as_another(tmp_path):
+    np.save(tmp_path / "same.npy", np.ones((200, 8)))
+    last = Contender("last", lambda matrix, seed: Built(lambda q, k, _: _rows(q, 160 - k), 0.0))
+    once = Contender("once", lambda matrix, seed: Built(lambda q, k, _: 0 * _rows(q, 0), 0.0))
+    rows = run_ann(vectors=tmp_path / "same.npy", contenders=[last, once]).rows
+    assert [row.metrics["recall@10"].mean for row in rows] == [1.0, pytest.approx(0.1)]
+
+
+def _rows(queries, first):
+    return np.tile(np.arange(first, first + 10), (len(queries), 1))
+
+
+def test_rows_of_zeros_have_no_direction_and_are_left_out(tmp_path):
+    matrix = np.random.default_rng(0).standard_normal((80, 4))
+    matrix[:30] = 0
+    np.save(tmp_path / "some.npy", matrix)
+    data = read_vectors(tmp_path / "some.npy", seed=0)
+    assert len(data.items) == 40
+    assert data.origin == "vectors of some.npy, 30 rows of zeros left out"
+    matrix[:50] = 0
+    np.save(tmp_path / "most.npy", matrix)
+    with pytest.raises(InputError, match="50 of 80 rows are zeros"):
+        read_vectors(tmp_path / "most.npy", seed=0)
+
+
+def test_lists_of_words_are_no_vectors(tmp_path):
+    pq.write_table(pa.table({"v": [["a", "b"]] * 50}), tmp_path / "words.parquet")
+    with pytest.raises(InputError, match="column 'v': lists of string; expected lists of numbers"):
+        read_vectors(tmp_path / "words.parquet", seed=0)

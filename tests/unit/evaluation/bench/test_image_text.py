@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from bowerbird.content import conse
-from bowerbird.errors import InputError, NotReadyError
-from bowerbird.evaluation.bench import image_text
+from bowerbird.errors import InputError, NotFoundError, NotReadyError
+from bowerbird.evaluation.bench import captioned_set, image_text
 from bowerbird.evaluation.bench.captioned import captioned_pictures
 from bowerbird.metrics.cross_modal import best_ranks
 from bowerbird.telemetry import SILENT
@@ -61,8 +61,38 @@ def test_the_files_split_is_kept_and_a_missing_one_is_drawn(tmp_path: Path) -> N
     drawn = captioned_pictures(images, captions(tmp_path, image=names, title=names), seed=0)
     assert int((drawn.part == 2).sum()) == 3
     assert drawn.reported == 2
-    with pytest.raises(InputError, match="column 'split': 30 train pictures and 0 others"):
-        captioned_pictures(images, captions(tmp_path, image=names, title=names, split=["train"] * 30), seed=0)
+    alone = captioned_pictures(
+        images, captions(tmp_path, image=names, title=names, split=["train"] * 20 + ["?"] * 10), seed=0
+    )
+    assert np.bincount(alone.part + 1).tolist() == [10, 18, 0, 2]
+    assert "split drawn: 2 pictures of the file's train rows, the only ones, for test" in alone.notes
+    with pytest.raises(InputError, match="column 'split': no train pictures, 10 dev and 20 test; expected"):
+        captioned_pictures(
+            images, captions(tmp_path, image=names, title=names, split=["dev"] * 10 + ["test"] * 20), seed=0
+        )
+
+
+@pytest.mark.parametrize(
+    ("word", "use", "part"), [("train", "fit", 0), ("test", "ask", 2), ("test", "fit", 0)]
+)
+def test_a_set_only_learnt_from_or_only_asked_about_needs_no_other_part(tmp_path, word, use, part) -> None:
+    names = [f"{number}.jpg" for number in range(30)]
+    images = pictures(tmp_path, names)
+    table = captions(tmp_path, image=names, title=names, split=[word] * 30)
+    assert (captioned_pictures(images, table, seed=0, use=use).part == part).all()
+
+
+def test_a_broken_second_captions_file_is_told_before_anything_is_encoded(tmp_path, monkeypatch) -> None:
+    def encodes(*_, **__):
+        raise AssertionError("pictures were encoded first")
+
+    monkeypatch.setattr(captioned_set, "picture_features", encodes)
+    images = pictures(tmp_path, ["a.jpg", "b.jpg"])
+    good = captions(tmp_path, image=["a.jpg", "b.jpg"], caption=["one", "two"])
+    with pytest.raises(NotFoundError, match=r"none\.csv"):
+        image_text.run_image_text([(images, good), (images, tmp_path / "none.csv")])
+    with pytest.raises(NotFoundError, match=r"none\.csv"):
+        image_text.run_image_text([(images, good)], fit=(images, tmp_path / "none.csv"))
 
 
 def test_the_best_right_answer_counts_and_ties_stand_before_it() -> None:

@@ -76,3 +76,12 @@ def test_mistakes_in_the_files_are_explained(tmp_path: Path):
     words = labels(tmp_path, id=list(range(20)), colour=["a"] * 20, split=["odd"] * 20)
     with pytest.raises(InputError, match="split: 0 train and 0 test pictures; expected the words"):
         parts_of(labelled_pictures(pictures(tmp_path, 20), words, ["colour"]), 0)
+
+
+@pytest.mark.parametrize("word", ["train", "test", "val"])
+def test_a_file_that_is_one_part_of_a_set_is_split(tmp_path, word):
+    table = labels(tmp_path, id=list(range(30)), colour=["a", "b", "c"] * 10, split=[word] * 20 + ["?"] * 10)
+    parts = parts_of(labelled_pictures(pictures(tmp_path, 30), table, ["colour"]), 0)
+    assert (len(parts.train), len(parts.valid), len(parts.test)) == (14, 2, 4)
+    assert np.concatenate([parts.train, parts.valid, parts.test]).max() < 20
+    assert "rows, the only ones: 70 % train" in parts.how
