@@ -44,7 +44,7 @@ def space_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     read = ("catalogue", "image_vector", "text_vector", "picture_text", "tuned_encoders")
     chosen = f"{settings.seed}/{settings.content.item_space}"
     return [
-        Step("unified", read, 1, chosen, make_unified, lacks_pairs),
+        Step("unified", read, 2, chosen, make_unified, lacks_pairs),
         Step("item_vector", (*read, "unified"), 2, chosen, make_item_vectors, lacks_content),
     ]
 
