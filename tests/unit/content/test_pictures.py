@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bowerbird.content.pictures import Picture, PictureLimits, decoded, square
+from bowerbird.content.pictures import Picture, PictureLimits, decoded, square, whole
 from bowerbird.errors import InputError
 
 
@@ -154,3 +154,14 @@ def test_the_square_is_the_centre_of_the_picture() -> None:
     cut = square(Picture(pixels), 288)
     assert cut.shape == (288, 288, 3)
     assert cut.min() == 255
+
+
+def test_the_whole_picture_holds_the_edges_that_the_centre_leaves_out() -> None:
+    pixels = np.zeros((60, 120, 3), dtype=np.uint8)
+    pixels[:, :6] = pixels[:, -6:] = 255
+    picture = Picture(pixels, ())
+    assert square(picture, 32).max() == 0
+    everything = whole(picture, 32)
+    assert everything.shape == (32, 32, 3)
+    assert everything[:, 0].min() > 200
+    assert everything[:, -1].min() > 200
