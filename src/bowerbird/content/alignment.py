@@ -20,9 +20,10 @@ from bowerbird.errors import InputError
 from bowerbird.randomness import generator
 from bowerbird.records.signal import Space, Vectors
 
-__all__ = ["Adapter", "agreement", "fitted_adapter"]
+__all__ = ["LEAST_ROWS", "Adapter", "agreement", "fitted_adapter"]
 
 LEAST_ROWS = 20
+"""Items with both vectors that an adapter is fitted on and judged by."""
 HELD_OUT = 0.2
 _MOST_JUDGED = 1000
 NEIGHBOURS = 10

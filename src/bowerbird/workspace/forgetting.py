@@ -146,6 +146,11 @@ def _forget_state(bench: Workbench, user: str | None, item: str | None) -> dict[
     return {"online state": state.forget(user_id=user, item_id=item)}
 
 
+def owed(layout: Layout) -> bool:
+    """Whether something learnt from a forgotten person or item is still live: what comes next must not be learnt from it."""
+    return (layout.state / PENDING).exists()
+
+
 def settled(layout: Layout) -> list[str]:
     """After a build: give up the versions from before it of what was pending; returns the names settled."""
     path = layout.state / PENDING

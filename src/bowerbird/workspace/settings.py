@@ -31,6 +31,9 @@ class ContentSettings(Settings):
     item_space: Literal["auto", "fused", "unified"] = "auto"
     """Where items and queries live: look and words side by side, without training, or a tower trained on this
     catalogue, which needs torch and items with both a picture and words. ``auto`` trains from 500 such items on."""
+    retrain: Literal["anew", "toward"] = "anew"
+    """How a trained space of items is made again when the catalogue changed: ``anew``, or ``toward`` the vectors of the version
+    before, so that vectors kept elsewhere stay comparable. What is left of that is in the note of ``item_vector``."""
     graph: Literal["auto", "closed", "trained", "off"] = "auto"
     """How vectors are made of who keeps what, where a surface has the source ``kept_together``: a closed form, or a trained
     network, which needs torch. ``auto`` trains from 100,000 positive actions on."""

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from bowerbird.content.alignment import LEAST_ROWS, agreement, fitted_adapter
 from bowerbird.content.conse import Classifier, ConSE, conse_bridge
 from bowerbird.content.encoder import load_encoder
 from bowerbird.content.fusion import Fusion, fitted_fusion
@@ -23,6 +24,7 @@ from bowerbird.workspace.content_steps import (
     lacks_words,
     live_encoder,
 )
+from bowerbird.workspace.forgetting import owed
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.quality_steps import picture_texts
 from bowerbird.workspace.settings import WorkspaceSettings
@@ -42,7 +44,8 @@ WORDLESS = 0.05
 def space_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The tower, and the vectors of items it or the fusion gives."""
     read = ("catalogue", "image_vector", "text_vector", "picture_text", "tuned_encoders")
-    chosen = f"{settings.seed}/{settings.content.item_space}"
+    toward = "/toward" if settings.content.retrain == "toward" else ""
+    chosen = f"{settings.seed}/{settings.content.item_space}{toward}"
     return [
         Step("unified", read, 2, chosen, make_unified, lacks_pairs),
         Step("item_vector", (*read, "unified"), 2, chosen, make_item_vectors, lacks_content),
@@ -78,11 +81,16 @@ def make_unified(bench: Workbench, version: str) -> SignalCard:
 
     seen, said, vocabulary, inputs = _sides(bench)
     pairs = Pairs(inputs, seen, said, np.arange(len(bench.items)), vocabulary)
-    checkpoint = bench.layout.cache / f"unified-{version}.safetensors"
+    checkpoint, settings = (
+        bench.layout.cache / f"unified-{version}.safetensors",
+        UnifiedSettings(epochs=EPOCHS, texts=1),
+    )
+    toward = _before(bench) if bench.settings.content.retrain == "toward" and not owed(bench.layout) else None
     trained = train_unified(
         pairs,
-        UnifiedSettings(epochs=EPOCHS, texts=1),
+        settings,
         bench.settings.seed,
+        toward=toward if toward is not None and toward.space.dim == settings.dim else None,
         checkpoint=checkpoint,
         progress=bench.progress,
     )
@@ -108,7 +116,7 @@ def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
         tower = UnifiedTower.load(bench.models.directory("unified") / "tower.safetensors")
         seen, said, _, _ = _sides(bench, tower.vocabulary)
         vectors = tower.project(ItemParts({**seen.blocks, **said.blocks}, said.words))
-        producer, note = "unified space, trained on this catalogue", ""
+        producer, note = "unified space, trained on this catalogue", _comparable(_before(bench), vectors)
     else:
         vectors, producer, note = _fused(bench, version)
     card = bench.card(
@@ -123,6 +131,24 @@ def make_item_vectors(bench: Workbench, version: str) -> SignalCard:
     )
     bench.signals.put_vectors(card, bench.items.vocabulary, vectors)
     return card
+
+
+def _before(bench: Workbench) -> Vectors | None:
+    """The live vectors of a tower, a row per item of the catalogue; None where there are none."""
+    before = _vectors(bench, "item_vector")
+    return before if before is not None and before.space.version.startswith("unified.") else None
+
+
+def _comparable(before: Vectors | None, now: Vectors) -> str:
+    """How well vectors of the version before could still be compared with the new ones, in words."""
+    if before is None or before.space == now.space or before.space.dim != now.space.dim:
+        return ""
+    both = np.flatnonzero(before.present & now.present)
+    if len(both) < LEAST_ROWS:
+        return ""
+    kept = agreement(Vectors(now.space, before.matrix, before.present), now, both)
+    turned = fitted_adapter(before, now).kept
+    return f"of the ten nearest items, vectors of the version before find {kept:.0%}, turned by an adapter {turned:.0%}"
 
 
 def _fused(bench: Workbench, version: str) -> tuple[Vectors, str, str]:
