@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import socket
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bowerbird.serving import ServingSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LAST_PORT = 65535
 STARTUP_FAILURE = 3
 """What uvicorn takes as: this would fail again."""
 TRIM_S = 60.0
@@ -43,7 +45,7 @@ def serve(
         str, typer.Option(help="Address to listen on; anything but this machine asks for an API key.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+        int, typer.Option(min=0, max=LAST_PORT, help="Port to listen on; 0 takes a free one.")
     ] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each loads the build.")] = 1,
     live: Annotated[
@@ -226,7 +228,7 @@ def _free_port(host: str, port: int) -> int:
     """The port to listen on, tried before anything is loaded; for 0, one that is free.
 
     Raises:
-        InputError: the address is not this machine's, or the port is taken.
+        InputError: the address is not this machine's, the port is taken, or not this user's to take.
     """
     from bowerbird.errors import InputError
 
@@ -236,11 +238,15 @@ def _free_port(host: str, port: int) -> int:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind((host, port))
             return int(trial.getsockname()[1])
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"--host {host} --port {port}: cannot listen there ({reason}); choose another port, e.g. --port {port + 1}"
-        ) from error
+    except (OSError, UnicodeError) as error:  # a name no resolver takes is a UnicodeError
+        code = getattr(error, "errno", None)
+        reason = getattr(error, "strerror", None) or str(error)
+        advice = "give an address of this machine: --host 127.0.0.1, or --host 0.0.0.0 for all of them"
+        if code == errno.EADDRINUSE:
+            advice = f"choose another port, e.g. --port {port + 1 if port < LAST_PORT else 8080}"
+        elif code in (errno.EACCES, errno.EPERM):
+            advice = "this user may not take it; choose a port of 1024 or above, e.g. --port 8080"
+        raise InputError(f"--host {host} --port {port}: cannot listen there ({reason}); {advice}") from error
 
 
 def _announce(host: str, port: int, key_file: Path, *, local: bool) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import socket
 from collections.abc import Iterator
 
@@ -28,9 +30,28 @@ def test_port_0_takes_a_free_one():
     assert _free_port("127.0.0.1", 0) > 0
 
 
-def test_an_address_that_is_not_ours_is_an_error():
-    with pytest.raises(InputError, match="cannot listen there"):
-        _free_port("192.0.2.1", 8080)
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 80, "no such host"])
+def test_an_address_that_is_not_ours_is_an_error_about_the_address(host):
+    with pytest.raises(
+        InputError, match=r"cannot listen there .*address of this machine: --host 127\.0\.0\.1"
+    ):
+        _free_port(host, 8080)
+
+
+@pytest.mark.parametrize(
+    ("code", "port", "advice"),
+    [
+        (errno.EACCES, 80, "choose a port of 1024 or above, e.g. --port 8080"),
+        (errno.EADDRINUSE, 65535, "another port, e.g. --port 8080"),
+    ],
+)
+def test_what_to_do_about_a_port_depends_on_why_it_cannot_be_had(monkeypatch, code, port, advice):
+    def bind(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(InputError, match=advice):
+        _free_port("127.0.0.1", port)
 
 
 def test_what_is_not_there_or_not_built_is_not_served(tmp_path):

@@ -95,7 +95,7 @@ def run_looks(scenes: Path, products: Path, pairs: Path, plan: LooksPlan | None 
     data = scenes_and_products(scenes, products, pairs, plan.limit)
     encoder = load_encoder(plan.encoder, threads=2)
     with row_cost() as encoding:
-        vectors = encoded_scenes(data, encoder, load_regions(plan.regions), plan.progress)
+        data, vectors = encoded_scenes(data, encoder, load_regions(plan.regions), plan.progress)
     folds = [fold for seed in range(plan.seeds) for fold in _folds(data, plan, seed)]
     models = _models(data, vectors, plan)
     rows = [_row(name, model, data, folds, plan) for name, model in models.items()]

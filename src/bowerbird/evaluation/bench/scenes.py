@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from bowerbird.telemetry import Progress
 __all__ = ["SceneVectors", "ScenesAndProducts", "encoded_scenes", "scenes_and_products"]
 
 SCENE_COLUMNS = ("scene", "scene_id", "scene_image", "room", "room_id", "room_image")
+LEAST_SCENES = 4
 PRODUCT_COLUMNS = ("product", "product_id", "product_image", "item", "item_id")
 
 
@@ -100,9 +101,9 @@ def scenes_and_products(
             groups.setdefault(cell, set()).add(row)
     sets = {cell: np.array(sorted(found), dtype=np.int64) for cell, found in groups.items()}
     pictured = [cell for cell in sets if place_of[cell] >= 0]
-    if len(pictured) < 4:
+    if len(pictured) < LEAST_SCENES:
         raise InputError(
-            f"{pairs.name}: {len(pictured)} scenes have a picture and a product with one; expected at least 4 "
+            f"{pairs.name}: {len(pictured)} scenes have a picture and a product with one; expected at least {LEAST_SCENES} "
             f"(scenes are called e.g. {sources[0].all_names[0]!r}, products {sources[1].all_names[0]!r})"
         )
     notes = []
@@ -129,27 +130,40 @@ def scenes_and_products(
 
 def encoded_scenes(
     data: ScenesAndProducts, encoder: ContentEncoder[bytes], proposer: RegionProposer, progress: Progress
-) -> SceneVectors:
-    """Vectors of every region of every scene and of every product.
+) -> tuple[ScenesAndProducts, SceneVectors]:
+    """The scenes that can be looked at, and vectors of their regions and of every product.
+
+    A scene whose picture cannot be read is left out with a note, and learnt from like one without a picture.
 
     Raises:
-        InputError: a scene's picture cannot be read.
+        InputError: fewer than 4 scenes can be read.
     """
     counts: list[int] = []
+    reasons: list[str] = []
     progress.start("encode scenes", len(data.places), "scenes")
 
     def regions() -> Iterator[bytes]:
         for _, file in data.scenes.pictures(data.places.tolist()):
-            if file.data is None:
-                raise InputError(f"{file.file}: {file.reason}; leave the scene out of the pairs")
-            picture = decoded(file.data)
+            progress.advance()
+            try:
+                if file.data is None:
+                    raise InputError(str(file.reason))
+                picture = decoded(file.data)
+            except InputError as error:
+                reasons.append(f"{file.file}: {error}")
+                counts.append(0)
+                continue
             boxes = proposer.boxes(picture.pixels)
             counts.append(len(boxes))
-            progress.advance()
             yield from (cut(picture, box) for box in boxes)
 
     found = [chunk.vectors.matrix for chunk in encoder.encode_chunks(regions())]
     progress.finish()
+    if len(counts) - len(reasons) < LEAST_SCENES:
+        raise InputError(
+            f"{data.scenes.place}: {len(counts) - len(reasons)} of {len(counts)} scenes can be read ({reasons[0]}); "
+            f"expected at least {LEAST_SCENES}"
+        )
     order = np.argsort(data.places, kind="stable")  # pictures come in reading order
     starts = np.concatenate([[0], np.cumsum(counts)])
     stacked = np.concatenate(found)
@@ -162,11 +176,30 @@ def encoded_scenes(
         chunks.append(chunk.vectors)
         progress.advance(len(chunk.vectors))
     progress.finish()
-    return SceneVectors(
+    kept = np.flatnonzero([len(part) > 0 for part in parts])
+    lengths = [len(parts[scene]) for scene in kept]
+    return _looked_at(data, kept, reasons), SceneVectors(
         np.concatenate(parts),
-        np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.concatenate([one.matrix for one in chunks]),
         np.concatenate([one.present for one in chunks]),
+    )
+
+
+def _looked_at(
+    data: ScenesAndProducts, kept: Int64[np.ndarray, " kept"], reasons: Sequence[str]
+) -> ScenesAndProducts:
+    if not reasons:
+        return data
+    lost = np.setdiff1d(np.arange(len(data.places)), kept)
+    tested = None if data.tested is None else data.tested[kept]
+    return replace(
+        data,
+        places=data.places[kept],
+        within=tuple(data.within[scene] for scene in kept),
+        unseen=(*data.unseen, *(data.within[scene] for scene in lost)),
+        tested=tested if tested is not None and tested.any() and not tested.all() else None,
+        notes=(*data.notes, f"{len(lost):,} scenes cannot be read and are left out (e.g. {reasons[0]})"),
     )
 
 

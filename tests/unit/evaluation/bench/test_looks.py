@@ -17,7 +17,7 @@ COLOURS = ["red", "green", "blue", "yellow", "purple", "orange", "black", "cyan"
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
-    """Eight products; rooms show two of them side by side; one room has no picture, one no product."""
+    """Eight products; rooms show two of them side by side; one room has no picture, one a torn one, one no product."""
     root = tmp_path_factory.mktemp("rooms")
     (root / "scenes").mkdir()
     (root / "products").mkdir()
@@ -31,7 +31,14 @@ def files(tmp_path_factory) -> Path:
             room.paste(Image.new("RGB", (32, 32), colour), (32 * place, 0))
             pairs.append((f"r{number}.png", colour))
         room.save(root / "scenes" / f"r{number}.png")
-    pairs += [("unseen", "red"), ("unseen", "cyan"), ("r0.png", "no such product")]
+    (root / "scenes" / "torn.png").write_bytes(b"no picture")
+    pairs += [
+        ("torn.png", "red"),
+        ("torn.png", "blue"),
+        ("unseen", "red"),
+        ("unseen", "cyan"),
+        ("r0.png", "no such product"),
+    ]
     names = dict(zip(("scene", "product"), map(list, zip(*pairs, strict=True)), strict=True))
     pq.write_table(pa.table(names), root / "pairs.parquet")
     return root
@@ -44,8 +51,9 @@ def test_baselines_and_ours_stand_in_one_table(files: Path):
     assert list(recall)[:4] == ["random", "popularity", "visual: whole scene", "visual: best crop"]
     assert set(recall.values()) == {1.0}  # eight products: ten hold them all
     assert (report.data.users, report.data.items, report.data.events) == (6, 8, 12)
-    assert any("1 scenes without a picture" in note for note in report.notes)
-    assert any("1 of 15 pairs whose product has no picture" in note for note in report.notes)
+    assert any("2 scenes without a picture" in note for note in report.notes)
+    assert any("1 scenes cannot be read and are left out (e.g. torn.png: " in note for note in report.notes)
+    assert any("1 of 17 pairs whose product has no picture" in note for note in report.notes)
 
 
 def test_files_that_do_not_fit_are_explained(files: Path, tmp_path: Path):
@@ -68,5 +76,13 @@ def test_every_scene_is_tested_once_and_never_learnt_from_in_that_fold(files: Pa
 
     data = scenes_and_products(files / "scenes", files / "products", files / "pairs.parquet", 100)
     folds = _folds(data, LooksPlan(folds=3), 0)
-    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(6))
+    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(7))
     assert all(np.intersect1d(fold.train, fold.test).size == 0 for fold in folds)
+
+
+def test_scenes_none_of_which_can_be_read_are_refused(files: Path, tmp_path: Path):
+    for number in range(6):
+        (tmp_path / f"r{number}.png").write_bytes(b"no picture")
+    plan = LooksPlan(seeds=1, folds=2, encoder="efficientnet-lite0")
+    with pytest.raises(InputError, match=r"0 of 6 scenes can be read \(r0.png: .*expected at least 4"):
+        run_looks(tmp_path, files / "products", files / "pairs.parquet", plan)
