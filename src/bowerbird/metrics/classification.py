@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from bowerbird.errors import InputError
 
-__all__ = ["accuracy_at_coverage", "best_of_class", "macro_f1", "top_label_ece"]
+__all__ = ["accuracy_at_coverage", "adjusted_rand", "best_of_class", "macro_f1", "top_label_ece"]
 
 
 def macro_f1(truth: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " m"]) -> float:
@@ -32,6 +32,33 @@ def macro_f1(truth: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " m"]) -> 
     both = np.bincount(truth[truth == predicted], minlength=classes)
     either = np.bincount(truth, minlength=classes) + np.bincount(predicted, minlength=classes)
     return float((2.0 * both[either > 0] / either[either > 0]).mean())
+
+
+def adjusted_rand(truth: Int[np.ndarray, " n"], found: Int[np.ndarray, " m"]) -> float:
+    """How alike two ways to group the same things are, whatever the groups are called: 1 equal, 0 as by chance (ARI).
+
+    With ``x(v) = v (v - 1) / 2``, ``n_ij`` how many are in group i of one and j of the other, ``a_i``, ``b_j`` their sums
+    and ``e = sum_i x(a_i) sum_j x(b_j) / x(n)``: ``(sum_ij x(n_ij) - e) / ((sum_i x(a_i) + sum_j x(b_j)) / 2 - e)``.
+
+    Source: Hubert & Arabie, Journal of Classification 1985.
+
+    Raises:
+        InputError: nothing given, or unequal lengths.
+
+    Example:
+        >>> adjusted_rand(np.array([0, 0, 1, 1]), np.array([5, 5, 2, 2]))
+        1.0
+    """
+    _same_length(truth, found, "adjusted_rand")
+
+    def pairs(values: Int[np.ndarray, "..."]) -> float:
+        _, counts = np.unique(values, axis=0, return_counts=True)
+        return float((counts * (counts - 1) / 2).sum())
+
+    together, one, other = pairs(np.stack([truth, found], axis=1)), pairs(truth), pairs(found)
+    by_chance = one * other / max(len(truth) * (len(truth) - 1) / 2, 1.0)
+    most = (one + other) / 2
+    return 1.0 if most == by_chance else (together - by_chance) / (most - by_chance)
 
 
 def accuracy_at_coverage(

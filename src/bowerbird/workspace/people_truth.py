@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from scipy.stats import rankdata
 
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.outcome import Estimate, Measure
+from bowerbird.metrics.classification import adjusted_rand
 from bowerbird.randomness import generator
 from bowerbird.simulation.truth import Truth
 from bowerbird.users.states import STATES, Activity
@@ -65,7 +68,14 @@ def state_measures(bench: Workbench, truth: Truth, seed: int) -> list[Measure]:
             "most frequent state",
             Estimate.of_difference(right, usual, seed),
             about="the planted state of the last day, of five; people with an event",
-        )
+        ),
+        Measure(
+            "states: ARI",
+            len(rows),
+            Estimate(adjusted_rand(_codes(true), _codes(found))),
+            {"most frequent state": Estimate(adjusted_rand(_codes(true), np.zeros(len(true), np.int64)))},
+            about="adjusted Rand index: how alike the groups are, 0 by chance",
+        ),
     ]
     alive = np.array([state != "dormant" for state in true])
     if None not in p_return and alive.any() and not alive.all():
@@ -81,6 +91,10 @@ def state_measures(bench: Workbench, truth: Truth, seed: int) -> list[Measure]:
             )
         )
     return measures
+
+
+def _codes(states: Sequence[str]) -> Int64[np.ndarray, "person"]:
+    return np.array([STATES.index(state) for state in states], dtype=np.int64)
 
 
 def audience_measures(bench: Workbench, truth: Truth, seed: int) -> list[Measure]:
