@@ -45,7 +45,7 @@ PARTS = (
     ),
     Part(
         "beauty-items",
-        "The same, ours also reads titles and attributes",
+        "Amazon Beauty, the same where ours also reads titles and attributes",
         _next_item(
             *BEAUTY, "--items", "{data}/amazon2014_seq/beauty_items.parquet", models="ours,seqknn", seeds=5
         ),
