@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8, UInt64
+from jaxtyping import Bool, Float32, Int, UInt8, UInt64
 from PIL import Image
 from scipy.fft import dct
 
@@ -24,6 +24,16 @@ DIFFERENCE_WORDS = 1
 FREQUENCY_WORDS = 4
 _FREQUENCY_SIDE = 64
 _FREQUENCY_KEPT = 16
+_MIRROR = np.where(np.arange(_FREQUENCY_KEPT) % 2, np.float32(-1), np.float32(1))
+"""What mirroring a picture does to its cosine coefficients: every second one across changes its sign."""
+
+
+def _waves(side: int) -> Float32[np.ndarray, "kept side"]:
+    """The lowest waves of the orthonormal cosine transform."""
+    return dct(np.eye(side, dtype=np.float32), axis=0, norm="ortho")[:_FREQUENCY_KEPT]
+
+
+_WAVES = _waves(_FREQUENCY_SIDE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class PictureHashes:
         """The hashes :meth:`words` stored.
 
         Example:
-            >>> hashes = picture_hashes([Picture(np.zeros((8, 8, 3), np.uint8))])
+            >>> hashes = picture_hashes([Picture.of(np.zeros((8, 8, 3), np.uint8))])
             >>> bool((PictureHashes.from_words(hashes.words()).frequency == hashes.frequency).all())
             True
         """
@@ -77,16 +87,23 @@ def picture_hashes(pictures: Sequence[Picture]) -> PictureHashes:
     small_flipped = np.zeros((len(pictures), 8, 9), dtype=np.uint8)
     large = np.zeros((len(pictures), _FREQUENCY_SIDE, _FREQUENCY_SIDE), dtype=np.uint8)
     for row, picture in enumerate(pictures):
-        grey = Image.fromarray(picture.pixels).convert("L")
-        large[row] = np.asarray(grey.resize((_FREQUENCY_SIDE, _FREQUENCY_SIDE), Image.Resampling.BILINEAR))
+        grey = _grey(picture.image).resize((_FREQUENCY_SIDE, _FREQUENCY_SIDE), Image.Resampling.BILINEAR)
+        large[row] = np.asarray(grey)
         small[row] = np.asarray(grey.resize((9, 8), Image.Resampling.BILINEAR))
         small_flipped[row] = small[row, :, ::-1]
+    low = _low_frequencies(large)
     return PictureHashes(
         difference_hash(small),
-        frequency_hash(large),
+        _above_median(low),
         difference_hash(small_flipped),
-        frequency_hash(np.ascontiguousarray(large[:, :, ::-1])),
+        _above_median(low * _MIRROR),
     )
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """Without colour, and no larger than the frequency hash needs."""
+    factor = min(image.size) // (2 * _FREQUENCY_SIDE)
+    return (image.reduce(factor) if factor > 1 else image).convert("L")
 
 
 def difference_hash(cells: UInt8[np.ndarray, "item 8 9"]) -> UInt64[np.ndarray, "item 1"]:
@@ -106,14 +123,24 @@ def frequency_hash(grey: UInt8[np.ndarray, "item side side"]) -> UInt64[np.ndarr
     The constant coefficient says only how bright the picture is, so it is left out (its bit is 0)
     and the next row and column are taken.
     """
-    values = grey.astype(np.float32)
-    kept = slice(0, _FREQUENCY_KEPT)
-    rows = dct(values, axis=1, norm="ortho")[:, kept]
-    low = dct(rows, axis=2, norm="ortho")[:, :, kept].reshape(grey.shape[0], -1)
-    low[:, 0] = 0
+    return _above_median(_low_frequencies(grey))
+
+
+def _low_frequencies(
+    grey: UInt8[np.ndarray, "item side side"],
+) -> Float32[np.ndarray, "item kept kept"]:
+    """The lowest cosine coefficients, without the constant one: two products with a few waves."""
+    waves = _WAVES if grey.shape[1] == _FREQUENCY_SIDE else _waves(grey.shape[1])
+    low = waves @ grey.astype(np.float32) @ waves.T
+    low[:, 0, 0] = 0
     # flat pictures have coefficients that are zero up to rounding: those bits must be 0, not noise
     low[np.abs(low) < 1e-2] = 0
-    return _packed(low > np.maximum(np.median(low, axis=1, keepdims=True), 0))
+    return low
+
+
+def _above_median(low: Float32[np.ndarray, "item kept kept"]) -> UInt64[np.ndarray, "item 4"]:
+    flat = low.reshape(len(low), -1)
+    return _packed(flat > np.maximum(np.median(flat, axis=1, keepdims=True), 0))
 
 
 def hamming(

@@ -59,8 +59,7 @@ class AlignedDifference:
 
 def thumbnail(picture: Picture) -> UInt8[np.ndarray, "96 96 3"]:
     """The picture squeezed to a small square."""
-    image = Image.fromarray(picture.pixels)
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.uint8)
+    return np.asarray(picture.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def structure(thumbnails: UInt8[np.ndarray, "item 96 96 3"]) -> Float32[np.ndarray, "item"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 
 import numpy as np
@@ -66,11 +67,25 @@ LIMITS = PictureLimits()
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: upright RGB pixels, and what was unusual about the file."""
+    """A decoded picture: upright RGB, and what was unusual about the file.
 
-    pixels: UInt8[np.ndarray, "height width 3"]
+    It holds what the decoder gave, so that who only resizes it copies nothing.
+    """
+
+    image: Image.Image
+    """Upright, of mode RGB."""
     traits: tuple[str, ...] = field(default=())
     """Any of ``animated``, ``cmyk``, ``16-bit``, ``palette``, ``alpha``, ``rotated``, ``grey``, sorted."""
+
+    @cached_property
+    def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
+        """Its pixels, for arithmetic."""
+        return np.asarray(self.image, dtype=np.uint8)
+
+    @staticmethod
+    def of(pixels: UInt8[np.ndarray, "height width 3"]) -> Picture:
+        """A picture of pixels that are there already."""
+        return Picture(Image.fromarray(pixels))
 
 
 def decoded(raw: bytes, limits: PictureLimits = LIMITS, at_least: int = 0) -> Picture:
@@ -127,7 +142,7 @@ def _upright_rgb(image: Image.Image, at_least: int) -> Picture:
     if orientation in _TURNED:
         traits.add("rotated")
         rgb = rgb.transpose(_TURNED[orientation])
-    return Picture(np.asarray(rgb, dtype=np.uint8), tuple(sorted(traits)))
+    return Picture(rgb, tuple(sorted(traits)))
 
 
 def _as_rgb(image: Image.Image, traits: set[str]) -> Image.Image:
@@ -171,11 +186,11 @@ def square(picture: Picture, size: int) -> UInt8[np.ndarray, "size size 3"]:
 
     Source: google tensorflow/tpu ``efficientnet/preprocessing.py``, ``_decode_and_center_crop``.
     """
-    height, width, _ = picture.pixels.shape
+    width, height = picture.image.size
     side = min(height, width) * size / (size + 32)
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
-    resized = Image.fromarray(picture.pixels).resize((size, size), Image.Resampling.BICUBIC, box=box)
+    resized = picture.image.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return np.asarray(resized, dtype=np.uint8)
 
 
@@ -186,5 +201,4 @@ def whole(picture: Picture, size: int) -> UInt8[np.ndarray, "size size 3"]:
         picture: the picture; any shape.
         size: side of the result in pixels.
     """
-    resized = Image.fromarray(picture.pixels).resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(resized, dtype=np.uint8)
+    return np.asarray(picture.image.resize((size, size), Image.Resampling.BICUBIC), dtype=np.uint8)

@@ -90,7 +90,7 @@ def multi_scale() -> MultiScale:
 
 def cut(picture: Picture, box: Box) -> bytes:
     """A part of a picture as a JPEG file, for any picture encoder."""
-    part = Image.fromarray(picture.pixels[box.top : box.bottom, box.left : box.right])
+    part = picture.image.crop((box.left, box.top, box.right, box.bottom))
     part.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     file = BytesIO()
     part.save(file, "JPEG", quality=_QUALITY, subsampling=0)

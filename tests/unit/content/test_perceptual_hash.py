@@ -41,7 +41,7 @@ def test_hamming_counts_differing_bits_over_all_words() -> None:
 
 def test_the_flipped_code_of_a_picture_is_the_code_of_its_mirror_image(draw: Any) -> None:
     image = draw(3)
-    both = picture_hashes([Picture(np.asarray(image)), Picture(np.asarray(ImageOps.mirror(image)))])
+    both = picture_hashes([Picture.of(np.asarray(image)), Picture.of(np.asarray(ImageOps.mirror(image)))])
     assert both.difference[1] == both.difference_flipped[0]
     # squeezing to 64 x 64 rounds differently from the other side, so a few coefficients near the median may turn
     assert hamming(both.frequency[1:], both.frequency_flipped[:1]).max() <= 16
@@ -50,14 +50,14 @@ def test_the_flipped_code_of_a_picture_is_the_code_of_its_mirror_image(draw: Any
 def test_a_re_encoded_picture_stays_near_and_another_is_far(draw: Any, save: Any) -> None:
     image = draw(4, 200, 160)
     again = decoded(save(image.resize((150, 120)), "JPEG", quality=60))
-    hashes = picture_hashes([Picture(np.asarray(image)), again, Picture(np.asarray(draw(5, 200, 160)))])
+    hashes = picture_hashes([Picture.of(np.asarray(image)), again, Picture.of(np.asarray(draw(5, 200, 160)))])
     near, far = hamming(hashes.frequency[[0, 0]], hashes.frequency[[1, 2]]).tolist()
     assert near <= 26
     assert far >= 80
 
 
 def test_words_and_back_changes_nothing(draw: Any) -> None:
-    hashes = picture_hashes([Picture(np.asarray(draw(seed))) for seed in range(3)])
+    hashes = picture_hashes([Picture.of(np.asarray(draw(seed))) for seed in range(3)])
     again = PictureHashes.from_words(hashes.words())
     assert len(again) == 3
     assert (again.words() == hashes.words()).all()

@@ -151,7 +151,7 @@ def test_a_damaged_byte_gives_a_picture_or_an_input_error(place: int, value: int
 def test_the_square_is_the_centre_of_the_picture() -> None:
     pixels = np.zeros((320, 640, 3), dtype=np.uint8)
     pixels[:, 160:480] = 255  # the centred square of the shorter side
-    cut = square(Picture(pixels), 288)
+    cut = square(Picture.of(pixels), 288)
     assert cut.shape == (288, 288, 3)
     assert cut.min() == 255
 

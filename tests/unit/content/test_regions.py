@@ -26,7 +26,7 @@ def test_every_pixel_is_in_a_square_of_each_scale_and_no_box_leaves_the_picture(
 def test_a_cut_region_is_a_picture_of_that_region():
     pixels = np.zeros((40, 40, 3), np.uint8)
     pixels[10:20, 20:30] = 255
-    part = decoded(cut(Picture(pixels), Box(20, 10, 30, 20)))
+    part = decoded(cut(Picture.of(pixels), Box(20, 10, 30, 20)))
     assert part.pixels.shape == (10, 10, 3)
     assert part.pixels.min() > 250
 

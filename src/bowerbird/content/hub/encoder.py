@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, final
 
 import numpy as np
-from PIL import Image
 
 from bowerbird.arrays import normalise
 from bowerbird.content.encoder import EncodedChunk, EncodingFailure, chunks
@@ -101,9 +100,7 @@ class HubEncoder(Generic[Raw]):
         words = np.zeros((len(files), 10), np.uint64)
         if pictures:
             words[list(pictures)] = picture_hashes(list(pictures.values())).words()
-        vectors = self._placed(
-            len(files), {place: Image.fromarray(one.pixels) for place, one in pictures.items()}
-        )
+        vectors = self._placed(len(files), {place: one.image for place, one in pictures.items()})
         traits = tuple(pictures[place].traits if place in pictures else () for place in range(len(files)))
         return EncodedChunk(start, vectors, tuple(failures), traits, PictureHashes.from_words(words))
 

@@ -35,11 +35,13 @@ from bowerbird.evaluation.bench.report import (
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.logistic import fitted_logistic
-from bowerbird.training.tower_effort import LEAST_TUNED, tower_effort
+from bowerbird.training.tower_effort import tower_effort
 
 __all__ = ["run_knn"]
 
 NEIGHBOURS = 20
+LEAST_TUNED = 2000
+"""Pictures to train on from which the encoder learns too: classes teach it sooner than captions do."""
 PENALTIES = (1e-5, 1e-4, 1e-3)
 """Of the probe; the best on validation is taken."""
 Rows = Int64[np.ndarray, "_"]
@@ -74,8 +76,8 @@ def run_knn(
         labels: a table that names pictures and has the columns, and perhaps a split.
         columns: columns of labels, each judged by itself.
         seed: draws a missing split and the training.
-        tune: let the encoder's last layers learn too, some minutes more; None does so where there are at least 3,000
-            pictures to train on.
+        tune: let the encoder's last layers learn too, some minutes more; None does so where there are at least
+            2,000 pictures to train on.
         threads: workers that encode.
         kept: a folder where encoded pictures stay for the next run.
         progress: shows encoding and training.
@@ -104,9 +106,8 @@ def run_knn(
     try:
         wanted = len(parts.train) >= LEAST_TUNED if tune is None else tune
         kinds = (False, True) if wanted and places is not None else (False,)
-        spaces += [
-            _taught(features, found, parts, names, bridge, seed, progress, tuned=tuned) for tuned in kinds
-        ]
+        for tuned in kinds:
+            spaces += _taught(features, found, parts, names, bridge, seed, progress, tuned=tuned)
     except NotReadyError as error:
         notes.append(f"no tower: {error}")
     rows = []
@@ -144,8 +145,11 @@ def _taught(
     progress: Progress,
     *,
     tuned: bool,
-) -> _Space:
-    """The space of a tower that was taught what the labels of the train part are called."""
+) -> list[_Space]:
+    """The space of a tower that was taught what the labels of the train part are called.
+
+    Where the encoder's last layers learnt with it, the encoder's own vectors are a second space.
+    """
     from bowerbird.training.tuning import LivePictures, new_picture_top, tuned_vectors  # loads torch
     from bowerbird.training.unified import UnifiedSettings, train_unified
 
@@ -157,8 +161,10 @@ def _taught(
     )
     with row_cost() as cost:
         # views of places are drawn anew in each step, so one row for a picture is enough
-        count = 1 if tuned else features.features.shape[1]
-        sides = [_seen(features, view, bridge) for view in range(count)]
+        views = range(features.features.shape[1])
+        sides = (
+            [_seen(features, views, bridge)] if tuned else [_seen(features, (one,), bridge) for one in views]
+        )
         pairs = _lessons(features.encoder, found, parts.train, names, sides)
         live = {}
         if tuned and features.places is not None:
@@ -166,12 +172,17 @@ def _taught(
         tower = train_unified(pairs, settings, seed, live=live, progress=progress).tower
         if tuned and features.places is not None:
             everything = LivePictures(features.places, np.arange(len(found)), live["image"].top)
-            image = Block(tuned_vectors(everything), features.present)
-            sides = [ItemParts({**sides[0].blocks, "image": image})]
-        views = tuple(tower.project(side).matrix for side in sides)
-        asked = normalise(np.sum(views, axis=0))
+            own = tuned_vectors(everything)
+            sides = [ItemParts({**sides[0].blocks, "image": Block(own, features.present)})]
+        else:
+            own = None
+        seen = tuple(tower.project(side).matrix for side in sides)
+        asked = normalise(np.sum(seen, axis=0))
     name = "ours, taught the names" + (", encoder tuned" if tuned else "")
-    return _Space(name, views, asked, cost.cpu_s, cost.peak_mb)
+    spaces = [_Space(name, seen, asked, cost.cpu_s, cost.peak_mb)]
+    if own is not None:
+        spaces.append(_Space("ours, the tuned encoder alone", (own,), own, cost.cpu_s, cost.peak_mb))
+    return spaces
 
 
 def _lessons(
@@ -205,10 +216,12 @@ def _lessons(
     return Pairs(inputs, ItemParts(blocks), spoken, np.concatenate(item_of))
 
 
-def _seen(features: PictureFeatures, view: int, bridge: ConSE) -> ItemParts:
-    one = PictureFeatures(features.features[:, view : view + 1], features.present, "", features.encoder)
-    pictures = one.vectors()
-    return ItemParts({"image": Block.of(pictures), "conse": Block.of(bridge.project(one.logits(), pictures))})
+def _seen(features: PictureFeatures, views: Sequence[int], bridge: ConSE) -> ItemParts:
+    """What the tower reads of each picture: the mean of some views, and what the classifier sees in them."""
+    some = PictureFeatures(features.features[:, list(views)], features.present, "", features.encoder)
+    pictures = some.vectors(len(views))
+    seen = bridge.project(some.logits(len(views)), pictures)
+    return ItemParts({"image": Block.of(pictures), "conse": Block.of(seen)})
 
 
 def _named(column: LabelColumn, text: TextEncoder) -> Vectors:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
-from PIL import Image
 
 from bowerbird.arrays import top_k_rows
 from bowerbird.content.image_encoder import efficientnet_lite2
@@ -246,7 +245,7 @@ def _drawn(
         kinds = [one.name for one in ALTERATIONS if getattr(one, group) is not None]
         name = kinds[(number // 2) % len(kinds)]
         raw = files[kept[at]] if at >= 0 else files[-1 - at]
-        image = Image.fromarray(decoded(raw).pixels)
+        image = decoded(raw).image
         queries.append(altered(image, name, group, generator(seed, "bench", "altered", str(number))))
         source.append(max(at, -1))
         names.append(name)

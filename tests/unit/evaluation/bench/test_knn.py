@@ -94,6 +94,7 @@ def test_the_bench_runs_with_gaps_in_the_labels_and_says_when_none_is_left(
     ours = next(row for row in report.rows if row.model == "kind: ours, taught the names")
     assert ours.metrics["knn-20"].mean > 0.9
     assert [row.model for row in report.rows].count("kind: ours, taught the names, encoder tuned") == 1
+    assert [row.model for row in report.rows].count("kind: ours, the tuned encoder alone") == 1
     assert report.rows[-1].metrics["probe"].mean == 1.0
     with pytest.raises(InputError, match="column 'empty': 1 train and 0 test labels"):
         run_knn(images, labels, ["empty"], tune=False, threads=1)
