@@ -20,7 +20,7 @@ Tune = Annotated[
     bool | None,
     typer.Option(
         "--tune/--no-tune",
-        help="Let the encoders' last layers learn too; by default from 3,000 pictures on.",
+        help="Let the encoders' last layers learn too; by default from 2,000 (knn) or 3,000 pictures on.",
     ),
 ]
 Kept = Annotated[

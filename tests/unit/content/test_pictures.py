@@ -159,7 +159,7 @@ def test_the_square_is_the_centre_of_the_picture() -> None:
 def test_the_whole_picture_holds_the_edges_that_the_centre_leaves_out() -> None:
     pixels = np.zeros((60, 120, 3), dtype=np.uint8)
     pixels[:, :6] = pixels[:, -6:] = 255
-    picture = Picture(pixels, ())
+    picture = Picture.of(pixels)
     assert square(picture, 32).max() == 0
     everything = whole(picture, 32)
     assert everything.shape == (32, 32, 3)
