@@ -98,7 +98,8 @@ def load_encoder(
         InputError: a choice is given and the plugin has none.
         MissingDependencyError: the package with its weights is not installed.
     """
-    plugin, colon, choice = name.partition(":")
+    whole = name in plugins.names("encoders")  # a plugin may have a colon in its own name
+    plugin, colon, choice = (name, "", "") if whole else name.partition(":")
     factory = plugins.load("encoders", plugin)
     offered = signature(factory).parameters
     given: dict[str, Any] = {"isolated": True} if isolated and "isolated" in offered else {}

@@ -117,3 +117,15 @@ def test_a_choice_an_encoder_does_not_have_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr("bowerbird.plugins.load", lambda group, name: lambda model_dir, threads: None)
     with pytest.raises(InputError, match="'plain' has no choice of models; leave out ':int8'"):
         load_encoder("plain:int8")
+
+
+def test_a_plugin_with_a_colon_in_its_own_name_is_asked_for_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(group: str, name: str) -> None:
+        raise NotFoundError(name)
+
+    monkeypatch.setattr("bowerbird.plugins.names", lambda group: ["several:one"])
+    monkeypatch.setattr("bowerbird.plugins.load", load)
+    with pytest.raises(NotFoundError, match=r"^several:one$"):
+        load_encoder("several:one")
+    with pytest.raises(NotFoundError, match=r"^several$"):
+        load_encoder("several:other")
