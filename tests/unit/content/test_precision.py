@@ -15,7 +15,7 @@ from bowerbird.content.image_encoder import ImageEncoder
 from bowerbird.content.instructions import int8_is_fast
 from bowerbird.content.precision import PrecisionCheck, precision_check
 from bowerbird.content.quantisation import ActivationRange, activation_ranges, int8_weight
-from bowerbird.errors import InputError, SpaceMismatchError
+from bowerbird.errors import InputError, NotFoundError, SpaceMismatchError
 
 
 @pytest.fixture(scope="module")
