@@ -230,4 +230,4 @@ def show(report: BenchReport, json: Path | None) -> None:
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         json.write_text(report.to_json() + "\n", encoding="utf-8")
-    console.print(report.render(console.width if console.is_terminal else None))  # a file has room for all
+    console.print(report.render(console.limit))

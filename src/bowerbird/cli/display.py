@@ -38,14 +38,27 @@ NO_TERMINAL_WIDTH = 240
 """Columns of a table that goes into a file or a pipe."""
 
 
-def _width(*, terminal: bool) -> int | None:
-    """What to write to: None asks the terminal, or COLUMNS; a file or a pipe has no width, and is not cut at 80."""
-    return None if terminal or "COLUMNS" in os.environ else NO_TERMINAL_WIDTH
+class Output(Console):
+    """As wide as its terminal, or as COLUMNS says; a file or a pipe has no width, so tables in it are not cut at 80."""
+
+    @property
+    def limit(self) -> int | None:
+        """Characters a line may have, asked anew each time; None where there is no limit."""
+        if self.is_terminal:
+            return super().width
+        said = os.environ.get("COLUMNS", "")
+        return int(said) if said.isdigit() else None
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print within the limit."""
+        if not self.is_terminal:
+            self.width = self.limit or NO_TERMINAL_WIDTH
+        super().print(*objects, **options)
 
 
 # titles and ids hold brackets and colons that mean themselves
-console = Console(markup=False, emoji=False, width=_width(terminal=sys.stdout.isatty()))
-errors = Console(stderr=True, markup=False, emoji=False, width=_width(terminal=sys.stderr.isatty()))
+console = Output(markup=False, emoji=False)
+errors = Output(stderr=True, markup=False, emoji=False)
 
 
 def visible(text: str) -> str:

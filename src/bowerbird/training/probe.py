@@ -45,8 +45,19 @@ def probe_predictions(
         Logits, or amounts.
     """
     with seeded_draws(int(generator(seed, "probe", "weights").integers(2**31))):
-        network = ProbeNetwork(inputs.shape[1], targets.shape[1])
-    loss_of = nn.MSELoss() if amounts else nn.BCEWithLogitsLoss()
+        network = _trained(inputs, targets, seed, nn.MSELoss() if amounts else nn.BCEWithLogitsLoss())
+    with torch.no_grad():
+        return network(torch.from_numpy(asked)).numpy()
+
+
+def _trained(
+    inputs: Float32[np.ndarray, "example dim"],
+    targets: Float32[np.ndarray, "example output"],
+    seed: int,
+    loss_of: nn.Module,
+) -> ProbeNetwork:
+    """The probe with the weights that were best on the examples held back; its dropout draws from torch's stream."""
+    network = ProbeNetwork(inputs.shape[1], targets.shape[1])
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
     adam = torch.optim.AdamW(
@@ -74,8 +85,7 @@ def probe_predictions(
             break
     network.load_state_dict(best)
     network.eval()
-    with torch.no_grad():
-        return network(torch.from_numpy(asked)).numpy()
+    return network
 
 
 def _loss(network: nn.Module, loss_of: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from bowerbird.cli import display
@@ -62,7 +64,12 @@ def test_quiet_work_says_nothing(clock, capsys):
 
 
 def test_a_table_that_goes_into_a_file_is_not_cut_at_80_columns(monkeypatch):
+    written = io.StringIO()
+    output = display.Output(file=written)
     monkeypatch.delenv("COLUMNS", raising=False)
-    assert display._width(terminal=False) == display.NO_TERMINAL_WIDTH
+    assert output.limit is None
+    output.print("-" * 200)
     monkeypatch.setenv("COLUMNS", "100")
-    assert display._width(terminal=False) is None
+    assert output.limit == 100
+    output.print("-" * 200)
+    assert written.getvalue().split() == ["-" * 200, "-" * 100, "-" * 100]
