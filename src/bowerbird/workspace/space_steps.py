@@ -81,10 +81,8 @@ def make_unified(bench: Workbench, version: str) -> SignalCard:
 
     seen, said, vocabulary, inputs = _sides(bench)
     pairs = Pairs(inputs, seen, said, np.arange(len(bench.items)), vocabulary)
-    checkpoint, settings = (
-        bench.layout.cache / f"unified-{version}.safetensors",
-        UnifiedSettings(epochs=EPOCHS, texts=1),
-    )
+    checkpoint = bench.layout.cache / f"unified-{version}.safetensors"
+    settings = UnifiedSettings(epochs=EPOCHS, texts=1)
     toward = _before(bench) if bench.settings.content.retrain == "toward" and not owed(bench.layout) else None
     trained = train_unified(
         pairs,

@@ -117,10 +117,10 @@ def _checked_parts(
 ) -> tuple[Int64[np.ndarray, "picture"], str]:
     """Parts that can be trained and reported on; drawn where the file gives none."""
     met = [one for one in (TRAIN, DEV, TEST) if (part == one).any()]
-    if use == "fit" and len(met) < 2:
-        return np.full(len(part), TRAIN, dtype=np.int64) if not met else np.where(
-            part == met[0], TRAIN, -1
-        ), ""
+    if use == "fit" and not met:
+        return np.full(len(part), TRAIN, dtype=np.int64), ""
+    if use == "fit" and len(met) == 1:
+        return np.where(part == met[0], TRAIN, -1), ""
     if any(one in met for one in (DEV, TEST)) and (TRAIN in met or use == "ask"):
         return part, "the file's own split"
     if met == [DEV, TEST]:
