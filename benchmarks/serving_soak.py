@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/serving_soak.py WORKSPACE [--seconds 1800] [--rate RATE] [--json OUT]
 
-A copy of the workspace is served. Home feeds are asked at ``--rate`` a second (half of what is answered in fifteen
-seconds when everything is due at once, unless given) and 100 events a second are sent; a
-quarter of the way a build and a reload switch the release, half way one worker is killed with SIGKILL, at three
-quarters Redis is, and started again two seconds later. At the end every acknowledged event must be in the log
+A copy of the workspace is served. 100 events a second are sent and home feeds asked at ``--rate`` a second (unless
+given, half of what is answered in fifteen seconds when everything is due at once and the events come too); a
+quarter of the way a build, which yields the processor to the server, and a reload switch the release, half way one
+worker is killed with SIGKILL, at three quarters Redis is, and started again two seconds later. At the end every acknowledged event must be in the log
 once, every answer must have been whole and of one release, and the memory of the server on the way is told.
 """
 
@@ -94,7 +94,7 @@ def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds
 
     at(0.25)
     subprocess.run(
-        [sys.executable, "-m", "bowerbird", "build", "-w", str(directory), "--json"],
+        ["nice", "-n", "19", sys.executable, "-m", "bowerbird", "build", "-w", str(directory), "--json"],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -155,6 +155,9 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float | None
     told: dict = {}
     try:
         with served(directory, 2, log) as server:
+            sender = Sender(server.port, people, items)
+            sending = threading.Thread(target=sender.run)
+            sending.start()
             if rate is None:
                 stop = threading.Event()
                 threading.Timer(FLAT_OUT_S, stop.set).start()
@@ -163,14 +166,12 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float | None
                 rate /= 2
                 print(f"{most:.1f} a second at most; from now on {rate:.1f}", flush=True)
             told["load_of_machine_before"] = os.getloadavg()
-            sender = Sender(server.port, people, items)
             over, loads = threading.Event(), []
             longest = (
                 LONGEST * seconds + PATIENCE_S
             )  # a build may take its time; the load goes on until all is over
             callers = (
                 threading.Thread(target=watched, args=(server, seconds / LOOKS, over, told)),
-                threading.Thread(target=sender.run),
                 threading.Thread(
                     target=lambda: loads.append(loaded(server.port, people, rate, longest, over))
                 ),
@@ -180,7 +181,7 @@ def soak(directory: Path, redis: RedisServer, seconds: float, rate: float | None
             disturbed(server, redis, directory, seconds, told)
             over.set()
             sender.ended.set()
-            for one in callers:
+            for one in (sending, *callers):
                 one.join()
             (load,) = loads
             told["load_of_machine_after"] = os.getloadavg()
