@@ -1,6 +1,6 @@
 """Item interests: which categories an item is about.
 
-An item with a category path is about that node and all above it, with score 1. An item without one asks the items
+An item with a category path, or several, is about those nodes and all above them, with score 1. An item without one asks the items
 that look and read like it. With items to learn from (``known``) the score of a node is the calibrated probability
 that the item is about it; without them it is the share of its neighbours' similarity that falls under the node.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -178,7 +179,7 @@ class ItemInterests:
 
 
 def item_interests(
-    categories: Sequence[str | None],
+    categories: Sequence[str | None | tuple[str, ...]],
     taxonomy: Taxonomy | None = None,
     vectors: Vectors | None = None,
     settings: ItemInterestSettings | None = None,
@@ -188,7 +189,7 @@ def item_interests(
     """The interest labels of a catalogue.
 
     Args:
-        categories: category path per item row; None or empty where not known.
+        categories: category path per item row, or all of them; None or empty where not known.
         taxonomy: the tree to use; made of the categories when absent.
         vectors: item vectors for items without category; without them these items stay without label.
         settings: the defaults when absent.
@@ -203,17 +204,18 @@ def item_interests(
 
     Cost: O(unlabelled * (labelled * dim + nodes)) for the vote, in blocks.
     """
-    taxonomy = Taxonomy.from_paths(categories) if taxonomy is None else taxonomy
+    paths = [(one,) if isinstance(one, str) else one or () for one in categories]
+    taxonomy = Taxonomy.from_paths(chain.from_iterable(paths)) if taxonomy is None else taxonomy
     settings = ItemInterestSettings() if settings is None else settings
     if vectors is not None and len(vectors) != len(categories):
         raise InputError(
             f"item interests: {len(vectors)} vectors for {len(categories)} items; encode the catalogue again"
         )
-    leaves = taxonomy.rows(categories)
-    own = sparse.csr_array(_chains(taxonomy)[np.where(leaves >= 0, leaves, len(taxonomy))])
+    own = _about(paths, taxonomy)
+    labelled = np.diff(own.indptr) > 0
     parts = [_Labels.certain(own)]
     if vectors is not None and len(taxonomy):
-        parts += _inferred(own, leaves >= 0, vectors, settings, taxonomy, words, known)
+        parts += _inferred(own, labelled, vectors, settings, taxonomy, words, known)
     rows, nodes, scores, proofs, near = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("rows", "nodes", "scores", "proofs", "near")
@@ -225,7 +227,7 @@ def item_interests(
         rows[order],
         nodes[order],
         scores[order],
-        leaves[rows[order]] < 0,
+        ~labelled[rows[order]],
         proofs[order],
         near[order],
     )
@@ -257,16 +259,19 @@ class _Labels:
         return _Labels(rows, nodes, np.ones(len(rows), np.float32), none, np.zeros(none.shape, np.float32))
 
 
-def _chains(taxonomy: Taxonomy) -> sparse.csr_array:
-    """One row per node with 1 at the node and all above it, and an empty row at the end for no node."""
-    rows, columns = [], []
-    for node in range(len(taxonomy)):
-        chain = [node, *taxonomy.ancestors(node).tolist()]
-        rows += [node] * len(chain)
-        columns += chain
-    shape = (len(taxonomy) + 1, len(taxonomy))
-    places = (np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64))
-    return sparse.csr_array((np.ones(len(rows), np.float32), places), shape=shape)
+def _about(paths: Sequence[tuple[str, ...]], taxonomy: Taxonomy) -> sparse.csr_array:
+    """One row per item with 1 at each of its categories and at all above them; sorted, nothing twice."""
+    counts = np.array([len(own) for own in paths], dtype=np.int64)
+    leaves = taxonomy.rows(chain.from_iterable(paths))
+    items, nodes = np.repeat(np.arange(len(paths)), counts)[leaves >= 0], leaves[leaves >= 0]
+    pairs = np.empty(0, np.int64)
+    while len(nodes):
+        pairs = np.union1d(pairs, items * max(len(taxonomy), 1) + nodes)
+        above = taxonomy.parents[nodes]
+        items, nodes = items[above >= 0], above[above >= 0]
+    rows, columns = np.divmod(pairs, max(len(taxonomy), 1))
+    shape = (len(paths), len(taxonomy))
+    return sparse.csr_array((np.ones(len(pairs), np.float32), columns, group_offsets(rows, len(paths))), shape=shape)
 
 
 def _inferred(

@@ -108,6 +108,13 @@ class EditedTaxonomy:
         now = pa.array([self.current(path) for path in table.column("category").to_pylist()], pa.string())
         return Items(table.set_column(table.schema.get_field_index("category"), "category", now))
 
+    def categories_of(self, items: Items) -> list[tuple[str, ...]]:
+        """Every category of each item (:meth:`~bowerbird.records.item.Items.category_paths`) where it leads now."""
+        return [
+            tuple(dict.fromkeys(now for now in map(self.current, paths) if now))
+            for paths in items.category_paths()
+        ]
+
     def edited(self, edits: Sequence[Edit], categories: Iterable[str | None]) -> EditedTaxonomy:
         """This taxonomy with more edits, each checked against the tree as it is by then.
 

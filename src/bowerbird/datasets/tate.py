@@ -1,7 +1,8 @@
 """Tate collection: artworks with titles, artists, media and hierarchical subjects; no pictures, no behaviour.
 
-Read as ``artworks.parquet`` or as ``artwork_data.csv`` of the published repository. The first subject's path is the
-category (all stay in the attribute ``subjects``); pictures are URLs, which are kept and never fetched.
+Read as ``artworks.parquet`` or as ``artwork_data.csv`` of the published repository. A work has as many categories as
+subjects: the first one's path stands in ``category``, all of them in the attribute ``categories``, which interests are
+read from. Pictures are URLs, which are kept and never fetched.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from bowerbird.datasets.import_batch import Picture, SourceTable
 from bowerbird.datasets.published import Published, lenient_csv, shaped, source, whole
+from bowerbird.records.item import CATEGORIES
 
 _NAMES = {
     "id": "item_id",
@@ -23,6 +25,7 @@ _NAMES = {
     "dateText": "date_text",
     "thumbnailUrl": "image",
     "thumbnail_url": "image",
+    "subjects": CATEGORIES,
 }
 
 

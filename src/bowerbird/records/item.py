@@ -6,10 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bowerbird.records.tables import ATTRIBUTES, conformed
 from bowerbird.records.vocabulary import Vocabulary
+
+CATEGORIES = "categories"
+"""Attribute with every category of an item that has several: a list of paths, or paths with ``|`` between them."""
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -93,3 +98,33 @@ class Items:
     def column(self, name: str) -> list[Any]:
         """One column as Python values, in row order."""
         return self.table.column(name).to_pylist()
+
+    def category_paths(self) -> list[tuple[str, ...]]:
+        """Every category of each item, in row order: ``category`` first, then those of the attribute ``categories``.
+
+        Example:
+            >>> more = [("categories", '["places/France", "society/work"]')]
+            >>> row = {"item_id": "w1", "category": "places/France", "attributes": more}
+            >>> Items(pa.Table.from_pylist([row], ITEM_SCHEMA)).category_paths()
+            [('places/France', 'society/work')]
+        """
+        further = pc.map_lookup(self.table.column("attributes"), pa.scalar(CATEGORIES), "first").to_pylist()
+        return [
+            tuple(dict.fromkeys((*((first,) if first else ()), *(listed_paths(more) if more else ()))))
+            for first, more in zip(self.column("category"), further, strict=True)
+        ]
+
+
+def listed_paths(text: str) -> tuple[str, ...]:
+    """The paths of an attribute ``categories``: a JSON list, or paths with ``|`` between them.
+
+    Example:
+        >>> listed_paths('["home/kitchen", "gifts"]'), listed_paths("home/kitchen | gifts")
+        (('home/kitchen', 'gifts'), ('home/kitchen', 'gifts'))
+    """
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = text.split("|")
+    parts = found if isinstance(found, list) else [text]
+    return tuple(part.strip() for part in parts if isinstance(part, str) and part.strip())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from bowerbird.content.interest_ranking import AskedItems
@@ -30,17 +32,17 @@ def interest_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
 
 def lacks_categories(bench: Workbench) -> str | None:
     """A category path is needed on some items."""
-    return None if any(bench.items.column("category")) else "no item has a category"
+    return None if any(bench.items.category_paths()) else "no item has a category"
 
 
 def make_interests(bench: Workbench, version: str) -> SignalCard:
     """Interests of items: their category path, and a calibrated guess for items without one."""
-    categories = bench.items.column("category")
-    tree = bench.taxonomy.tree(categories)
+    categories = bench.taxonomy.categories_of(bench.items)
+    tree = bench.taxonomy.tree(chain.from_iterable(categories))
     vectors = bench.item_vectors("item_vector") if bench.has("item_vector") else None
     words, known = None, None
     if vectors is not None and not all(categories):
-        words, known = _teachers(bench, tree, vectors)
+        words, known = _teachers(bench, tree, vectors, categories)
     interests = item_interests(categories, tree, vectors, words=words, known=known)
     card = bench.card(
         "item_interests",
@@ -63,11 +65,10 @@ def _note(interests: ItemInterests, taxonomy: str) -> str:
 
 
 def _teachers(
-    bench: Workbench, tree: Taxonomy, vectors: Vectors
+    bench: Workbench, tree: Taxonomy, vectors: Vectors, categories: list[tuple[str, ...]]
 ) -> tuple[NodeWords | None, AskedItems | None]:
     """Words of items and nodes, and items with a category asked as if they had none."""
-    categories = bench.items.column("category")
-    labelled = np.array([bool(path) for path in categories]) & vectors.present
+    labelled = np.array([bool(paths) for paths in categories]) & vectors.present
     rows = np.flatnonzero(labelled)
     if rows.size > MOST_TEACHERS:
         rows = rows[np.linspace(0, rows.size - 1, MOST_TEACHERS).astype(np.int64)]

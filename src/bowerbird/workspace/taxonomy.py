@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from bowerbird.content.taxonomy import path_parts
@@ -27,7 +28,7 @@ class TaxonomyReport:
     edits: int
     """All that were ever made."""
     moved: int
-    """Items whose category leads elsewhere than it says."""
+    """Items with a category that leads elsewhere than it says."""
     outside: int
     """Items with a category that is not in the tree of the file; they keep it, as a node of its own."""
     version: str
@@ -70,7 +71,8 @@ def import_taxonomy(layout: Layout, tree: Path | None, edits: Path | None) -> Ta
     for file in (tree, edits):
         if file is not None and not file.is_file():
             raise NotFoundError(f"{file}: no such file")
-    taxonomy, categories = read_taxonomy(layout), LanceCatalogue(layout).items().column("category")
+    taxonomy, of_items = read_taxonomy(layout), LanceCatalogue(layout).items().category_paths()
+    categories = list(dict.fromkeys(chain.from_iterable(of_items)))
     aliases: list[Edit] = []
     if tree is not None:
         paths, aliases = _tree(tree)
@@ -79,13 +81,14 @@ def import_taxonomy(layout: Layout, tree: Path | None, edits: Path | None) -> Ta
     taxonomy = taxonomy.edited([*fresh, *(_edits(edits) if edits is not None else [])], categories)
     write_atomically(layout.taxonomy, taxonomy.to_json().encode())
     known = set(taxonomy.tree([]).paths)
-    plain = ["/".join(path_parts(path)) for path in categories]
-    now = [taxonomy.current(path) for path in categories]
+    now = {path: taxonomy.current(path) for path in categories}
+    moved = {path for path, led in now.items() if "/".join(path_parts(path)) != (led or "")}
+    outside = {path for path, led in now.items() if led is not None and led not in known}
     return TaxonomyReport(
         nodes=len(taxonomy.tree(categories)),
         edits=len(taxonomy.edits),
-        moved=sum(path != (led or "") for path, led in zip(plain, now, strict=True)),
-        outside=sum(path is not None and path not in known for path in now) if taxonomy.paths else 0,
+        moved=sum(not moved.isdisjoint(paths) for paths in of_items),
+        outside=sum(not outside.isdisjoint(paths) for paths in of_items) if taxonomy.paths else 0,
         version=taxonomy.version,
     )
 

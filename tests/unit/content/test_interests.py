@@ -32,6 +32,15 @@ def test_a_category_labels_the_leaf_and_all_above_it():
     assert labels.matrix().toarray().tolist() == [[1, 1], [0, 0], [1, 0]]
 
 
+def test_an_item_is_about_all_of_its_categories_and_votes_for_each():
+    nearby = vectors([[1, 0], [0, 1], [1, 0.1]])
+    labels = item_interests([("a/b", "a/c", "a/b"), "d", None], vectors=nearby)
+    assert labels.of_item(0) == (("a/b", 1.0), ("a/c", 1.0), ("a", 1.0))
+    found = dict(labels.of_item(2))
+    assert found["a/b"] == found["a/c"] == found["a"] == pytest.approx(1.0, abs=0.01)
+    assert labels.inferred.tolist() == [False] * 4 + [True] * 3
+
+
 def test_neighbours_vote_for_an_item_without_category():
     nearby = vectors([[1, 0], [1, 0.1], [0, 1], [1, 0.05], [0, 0]])
     settings = ItemInterestSettings(neighbours=2)

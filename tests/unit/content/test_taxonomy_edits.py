@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bowerbird.content.taxonomy_edits import UNEDITED, Edit, EditedTaxonomy, checked_edit
 from bowerbird.errors import InputError
 from bowerbird.records.item import Items
+from bowerbird.records.tables import ATTRIBUTES
 
 CATEGORIES = ["food/bread/rye", "food/bread", "food/cake", "home/kitchen/mugs", None, "Breads"]
 
@@ -38,6 +39,14 @@ def test_a_rename_takes_all_below_and_a_merge_joins_equal_parts():
         *("food", "food/baked", "food/baked/rye"),
         *("home", "home/kitchen", "home/kitchen/mugs"),
     )
+
+
+def test_every_category_of_an_item_leads_where_it_is_now_and_none_stands_twice():
+    more = pa.array([[("categories", "food/bread|food/cake | home")], None], ATTRIBUTES)
+    items = Items(pa.table({"item_id": ["a", "b"], "category": ["Breads", None], "attributes": more}))
+    edits = after(("alias", "breads", "food/bread"), ("merge", "food/cake", "food/bread"))
+    assert items.category_paths() == [("Breads", "food/bread", "food/cake", "home"), ()]
+    assert edits.categories_of(items) == [("food/bread", "home"), ()]
 
 
 def test_items_get_the_category_that_is_theirs_now_and_keep_the_rest():

@@ -24,7 +24,7 @@ def test_parquet_form(imported, parquet) -> None:
     columns = {"item_id": [3, 4], "title": ["Boat", "Zebra"], "subjects": [["places/France", "society"], []]}
     found = imported(importer(), parquet({"artworks": columns}))
     assert found.column("items", "category") == ["places/France", None]
-    assert found.attributes("items")["subjects"] == '["places/France","society"]'
+    assert found.attributes("items")["categories"] == '["places/France","society"]'
 
 
 def test_an_empty_folder_is_told(tmp_path) -> None:
