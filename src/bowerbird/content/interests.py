@@ -179,7 +179,7 @@ class ItemInterests:
 
 
 def item_interests(
-    categories: Sequence[str | None | tuple[str, ...]],
+    categories: Sequence[str | tuple[str, ...] | None],
     taxonomy: Taxonomy | None = None,
     vectors: Vectors | None = None,
     settings: ItemInterestSettings | None = None,
@@ -271,7 +271,9 @@ def _about(paths: Sequence[tuple[str, ...]], taxonomy: Taxonomy) -> sparse.csr_a
         items, nodes = items[above >= 0], above[above >= 0]
     rows, columns = np.divmod(pairs, max(len(taxonomy), 1))
     shape = (len(paths), len(taxonomy))
-    return sparse.csr_array((np.ones(len(pairs), np.float32), columns, group_offsets(rows, len(paths))), shape=shape)
+    return sparse.csr_array(
+        (np.ones(len(pairs), np.float32), columns, group_offsets(rows, len(paths))), shape=shape
+    )
 
 
 def _inferred(
