@@ -28,6 +28,7 @@ OUT = ROOT / "numbers" / "users"
 NEIGHBOURS = "neighbours,seqknn,ease,ease-recency,itemknn-recency,pop"
 NEXT_ITEM = ("hr@10", "ndcg@10")
 _SALES = ["invoice", "stock_code", "customer_id", "ts", "unit_price", "quantity", "description"]
+RETURNS = ("auc", "ece", "p / y", "brier", "log loss")
 BEAUTY = ("--events", "{data}/amazon2014_seq/beauty_sequences.parquet")
 
 
@@ -127,6 +128,24 @@ PARTS = (
         "Online Retail, one frozen vector per person graded by fixed probes, 14 days",
         ("user-probe", "--events", "{out}/retail.parquet", "--horizon-days", "14", "--seeds", "3"),
         ("churn auc", "category auc", "product auc", "spend r2"),
+    ),
+    Part(
+        "retail-returns",
+        "Online Retail, who buys again within 7 days: probabilities asked at four moments",
+        ("returns", "--events", "{out}/retail.parquet", "--horizon-days", "7"),
+        RETURNS,
+    ),
+    Part(
+        "retail-returns-28",
+        "The same within 28 days, three moments",
+        ("returns", "--events", "{out}/retail.parquet", "--horizon-days", "28", "--windows", "3"),
+        RETURNS,
+    ),
+    Part(
+        "journey-returns",
+        "The Complete Journey, who buys again within 7 days: four moments",
+        ("returns", "--events", "{out}/journey.parquet", "--horizon-days", "7"),
+        RETURNS,
     ),
     Part(
         "retail-staleness",

@@ -4,6 +4,7 @@
 
     BowerbirdError
     +-- InputError            (ValueError)    data from outside is wrong: a file, a row, an argument
+    |   +-- TooLargeError                     it would not fit into memory, said before the start
     +-- SettingsError         (ValueError)    bowerbird.toml or --set is wrong
     +-- NotFoundError         (LookupError)   an unknown user, item, surface, signal, file
     +-- SpaceMismatchError    (TypeError)     vectors of two spaces were about to meet
@@ -27,6 +28,10 @@ class BowerbirdError(Exception):
 
 class InputError(BowerbirdError, ValueError):
     """Data from outside is wrong: a file, a row, a command-line argument."""
+
+
+class TooLargeError(InputError):
+    """Work would not fit into memory; the message names the setting to lower."""
 
 
 class SettingsError(BowerbirdError, ValueError):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from bowerbird.errors import TooLargeError
 
 
 @runtime_checkable  # so that a test run can check who passes one
@@ -103,6 +105,33 @@ def memory_available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cg
             inside = [one for one in (folder, *folder.parents) if one.is_relative_to(root)]
             found = min([found, *map(_left_in, inside)])
     return max(found, 0)
+
+
+def require_memory(
+    what: str,
+    parts: Mapping[str, tuple[float, str]],
+    available: Callable[[], int] | None = None,
+) -> None:
+    """Say before the start that work will not fit into memory, and what to lower.
+
+    Args:
+        what: the work; begins the message.
+        parts: what memory is for, with its bytes and the advice should it be the largest of them.
+        available: bytes that are free; :func:`memory_available` when None.
+
+    Raises:
+        TooLargeError: the sum is above what is available.
+    """
+    needed = sum(size for size, _ in parts.values())
+    free = (available or memory_available)()
+    if needed <= free:
+        return
+    name = max(parts, key=lambda part: parts[part][0])
+    size, advice = parts[name]
+    raise TooLargeError(
+        f"{what}: about {needed / 1e9:.1f} GB are needed, {size / 1e9:.1f} of them for {name}; "
+        f"{free / 1e9:.1f} GB are available: {advice}"
+    )
 
 
 def _left_in(group: Path) -> int:

@@ -59,6 +59,22 @@ def user_probe(
     show(report, json)
 
 
+@app.command("returns", epilog="Example: bowerbird bench returns --events retail.parquet --horizon-days 7")
+def returns(
+    events: Annotated[Path, typer.Option(help="Events with user_id, item_id, at [, action].")],
+    horizon_days: Annotated[int, typer.Option(min=1, help="Coming back means within so many days.")] = 7,
+    windows: Annotated[int, typer.Option(min=1, help="Windows at the end of the log that are asked.")] = 4,
+    json: Json = None,
+) -> None:
+    """Who comes back within some days, and whether the probability means what it says."""
+    from bowerbird.cli.display import BarProgress
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.evaluation.bench.returns import run_returns
+
+    report = run_returns(read_table(events), horizon_days, windows, where=events.name, progress=BarProgress())
+    show(report, json)
+
+
 @app.command("staleness", epilog="Example: bowerbird bench staleness --events events.parquet --seeds 3")
 def staleness(
     events: Annotated[Path, typer.Option(help="Events with user_id, item_id, at [, action].")],

@@ -91,6 +91,7 @@ class SequenceEncoder(nn.Module):
         masks: the model's dropout stream.
         positions: learnt vectors for this many positions; 0: the blocks know distances themselves.
         gaps: number of buckets of time gaps; 0: the data has no times.
+        calendar: which values of the calendar are read, see :func:`bowerbird.users.calendar.known_values`; None: none.
         topics: topics that can be asked about; 0: only what comes next at all.
 
     Source of topics: conditional retrieval, Pinterest, arXiv 2506.23060 (a topic beside the history gives a vector of
@@ -106,6 +107,7 @@ class SequenceEncoder(nn.Module):
         *,
         positions: int = 0,
         gaps: int = 0,
+        calendar: Tensor | None = None,
         topics: int = 0,
     ) -> None:
         super().__init__()
@@ -117,6 +119,9 @@ class SequenceEncoder(nn.Module):
         self.positions = nn.Parameter(torch.randn(positions, dim) * 0.02) if positions else None
         self.gaps = nn.Parameter(torch.zeros(gaps, dim)) if gaps else None
         self.waits = nn.Parameter(torch.zeros(gaps, dim)) if gaps else None
+        self.calendar = nn.Parameter(torch.zeros(calendar.shape[0], dim)) if calendar is not None else None
+        self.calendar_known: Tensor | None
+        self.register_buffer("calendar_known", calendar, persistent=False)
         self.topic_scale = nn.Parameter(torch.zeros(topics + 1, dim)) if topics else None
         self.topic_shift = nn.Parameter(torch.zeros(topics + 1, dim)) if topics else None
 
@@ -125,6 +130,7 @@ class SequenceEncoder(nn.Module):
         vectors: Tensor,
         gaps: Tensor | None = None,
         waits: Tensor | None = None,
+        calendar: Tensor | None = None,
         topics: Tensor | None = None,
     ) -> Tensor:
         """What to ask with at each position.
@@ -133,14 +139,21 @@ class SequenceEncoder(nn.Module):
             vectors: item vectors, batch x position x dim, padded on the right.
             gaps: bucket of the time since the event before, batch x position; with times only.
             waits: bucket of the time from each position's event to the question, batch x position.
+            calendar: hour, weekday and month of the question, batch x position x part.
             topics: what each position is asked about, from 1 on, batch x position; 0: what comes next at all.
 
         Returns:
             batch x position x dim.
         """
-        return self.asked(self.states(vectors, gaps, waits), topics)
+        return self.asked(self.states(vectors, gaps, waits, calendar), topics)
 
-    def states(self, vectors: Tensor, gaps: Tensor | None = None, waits: Tensor | None = None) -> Tensor:
+    def states(
+        self,
+        vectors: Tensor,
+        gaps: Tensor | None = None,
+        waits: Tensor | None = None,
+        calendar: Tensor | None = None,
+    ) -> Tensor:
         """What the blocks made of each position, before a topic is asked about."""
         x = vectors * self._scale
         if self.positions is not None:
@@ -153,6 +166,10 @@ class SequenceEncoder(nn.Module):
             x = block(x, places)
         if self.waits is not None and waits is not None:
             x = x + functional.embedding(waits, self.waits)
+        if self.calendar is not None and self.calendar_known is not None and calendar is not None:
+            # values that are not known say nothing, and no gradient reaches them
+            table = self.calendar * self.calendar_known[:, None].to(self.calendar.dtype)
+            x = x + functional.embedding(calendar, table).sum(dim=-2)
         return x
 
     def asked(self, states: Tensor, topics: Tensor | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from bowerbird.config import Settings
 from bowerbird.errors import InputError
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
-from bowerbird.telemetry import memory_available
+from bowerbird.telemetry import require_memory
 
 __all__ = ["Ease", "EaseSettings", "FittedEase", "bag", "inverse_of_gram", "recency"]
 
@@ -98,7 +98,7 @@ class Ease:
     uses_seed = False
 
     def __init__(
-        self, settings: EaseSettings | None = None, available: Callable[[], int] = memory_available
+        self, settings: EaseSettings | None = None, available: Callable[[], int] | None = None
     ) -> None:
         self.settings = settings or EaseSettings()
         self._available = available
@@ -123,15 +123,10 @@ class Ease:
         """Invert the item-item matrix.
 
         Raises:
-            InputError: the matrix does not fit into memory.
+            TooLargeError: the matrix does not fit into memory.
         """
-        needed, free = train.items_total**2 * 4, self._available()
-        if needed > free:
-            raise InputError(
-                f"EASE: {train.items_total:,} items need a matrix of {needed / 1e9:.1f} GB "
-                f"(items x items x 4 bytes); {free / 1e9:.1f} GB are available: leave ease out of --models, "
-                "or keep fewer items"
-            )
+        fewer = f"leave ease out of --models, or keep fewer items ({train.items_total:,})"
+        require_memory("EASE", {"items x items": (4 * train.items_total**2, fewer)}, self._available)
         # P is symmetric: its transpose is P with contiguous rows, which the products with histories want
         inverse = inverse_of_gram(train.matrix(), self.settings.regularisation).T
         inverse /= -np.diag(inverse).copy()

@@ -15,6 +15,7 @@ from bowerbird.config import Settings
 from bowerbird.randomness import generator
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_knn import compact
+from bowerbird.recommenders.memory import require_factors, require_pairs
 from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["FittedGraphFilter", "GraphFilter", "GraphFilterSettings", "leading_vectors", "plugin"]
@@ -77,8 +78,14 @@ class GraphFilter:
         """Normalise, multiply, and find the singular vectors; the seed only starts their iteration.
 
         Memory: the distinct pairs of items that share a user, and ``2 items dim`` numbers.
+
+        Raises:
+            TooLargeError: they would not fit into memory.
         """
         matrix = train.matrix()
+        require_pairs("GF-CF", matrix)
+        width = f"dim ({self.settings.dim})"
+        require_factors("GF-CF", matrix.shape, self.settings.dim + OVERSAMPLING, 3, width)
         people, items = matrix.sum(axis=1), matrix.sum(axis=0)
         normalised = sparse.csr_array(
             sparse.diags_array(np.maximum(people, 1.0) ** -0.5)

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from bowerbird.config import Settings
 from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.memory import require_factors
 from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["FittedIals", "Ials", "IalsSettings", "plugin"]
@@ -80,11 +81,16 @@ class Ials:
         return self.settings.regularisation * len(train) / math.sqrt(train.users_total * train.items_total)
 
     def fit(self, train: Interactions, seed: int) -> FittedIals:
-        """Factorise the binary matrix of who met what."""
+        """Factorise the binary matrix of who met what.
+
+        Raises:
+            TooLargeError: the vectors would not fit into memory.
+        """
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
         dials = self.settings
+        require_factors("iALS", (train.users_total, train.items_total), dials.dim, 2, f"dim ({dials.dim})")
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=dials.dim,

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from bowerbird.config import Settings
 from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.memory import require_pairs
 from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["FittedItemKnn", "ItemKnn", "ItemKnnSettings", "bag", "compact", "recency"]
@@ -66,8 +67,13 @@ class ItemKnn:
         ]
 
     def fit(self, train: Interactions, seed: int) -> FittedItemKnn:
-        """Count the pairs. Memory: the distinct pairs of items that share a user."""
+        """Count the pairs. Memory: the distinct pairs of items that share a user.
+
+        Raises:
+            TooLargeError: they would not fit into memory.
+        """
         matrix = train.matrix()
+        require_pairs("ItemKNN", matrix)
         pairs = sparse.coo_array(matrix.T @ matrix)
         norm = np.sqrt(matrix.sum(axis=0))
         values = pairs.data / (norm[pairs.row] * norm[pairs.col] + self.settings.shrink)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from bowerbird.errors import InputError
+from bowerbird.errors import InputError, TooLargeError
 from bowerbird.recommenders import ease, item_knn, popularity, seq_knn
 from bowerbird.recommenders.guidance import Guidance, held_out
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.mixture import Mixture, fitted_mixture
-from bowerbird.recommenders.recommender import FittedRecommender, Histories
+from bowerbird.recommenders.recommender import FittedRecommender, Histories, Recommender
 from bowerbird.recommenders.sequence_model import Recipe, SequenceSettings, fit_sequence, too_small
 
 if TYPE_CHECKING:
@@ -138,14 +138,21 @@ def _with_ease(
 
 
 def _neighbours(train: Interactions, seed: int, chosen: dict[str, Any]) -> dict[str, FittedRecommender]:
-    found: dict[str, FittedRecommender] = {
-        "seqknn": seq_knn.plugin().fit(train, seed),
-        "itemknn-recency": item_knn.recency().fit(train, seed),
-        "pop": popularity.all_time().fit(train, seed),
+    """The counting models; one that would not fit into memory is left out, and the report says so."""
+    models: dict[str, Recommender] = {
+        "seqknn": seq_knn.plugin(),
+        "itemknn-recency": item_knn.recency(),
+        "pop": popularity.all_time(),
     }
-    _with_ease(found, train, seed, chosen)
     if train.at is not None:
-        found["pop-30d"] = popularity.last_30_days().fit(train, seed)
+        models["pop-30d"] = popularity.last_30_days()
+    found: dict[str, FittedRecommender] = {}
+    for name, model in models.items():
+        try:
+            found[name] = model.fit(train, seed)
+        except TooLargeError as error:
+            chosen[name] = f"left out: {error}"
+    _with_ease(found, train, seed, chosen)
     if train.repeats > REPEAT_SHARE * len(train):
         found |= {"repeats": FittedRepeats(0.99), "latest repeats": FittedRepeats(0.8)}
     return found

@@ -14,6 +14,7 @@ from scipy import sparse
 from bowerbird.config import Settings
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_knn import compact
+from bowerbird.recommenders.memory import require_pairs
 from bowerbird.recommenders.recommender import Histories
 
 __all__ = ["FittedRandomWalk", "RandomWalk", "RandomWalkSettings", "plugin"]
@@ -61,8 +62,13 @@ class RandomWalk:
         ]
 
     def fit(self, train: Interactions, seed: int) -> FittedRandomWalk:
-        """Multiply the two steps. Memory: the distinct pairs of items that share a user."""
+        """Multiply the two steps. Memory: the distinct pairs of items that share a user.
+
+        Raises:
+            TooLargeError: they would not fit into memory.
+        """
         matrix = train.matrix()
+        require_pairs("RP3beta", matrix)
         people = np.maximum(matrix.sum(axis=1), 1.0)
         items = np.maximum(matrix.sum(axis=0), 1.0)
         alpha = self.settings.alpha

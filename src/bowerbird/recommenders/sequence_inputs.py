@@ -39,7 +39,7 @@ def sequence_data_of(events: Interactions, *, times: bool) -> SequenceData:
     waits = np.full(at.size, -1, dtype=np.int64)
     waits[:-1] = gap[1:]
     waits[sequences.bounds[1:][sequences.lengths > 0] - 1] = -1
-    return SequenceData(sequences, events.items[order], gap_buckets(gap), waits)
+    return SequenceData(sequences, events.items[order], gap_buckets(gap), waits, at)
 
 
 def sequence_data(histories: Histories) -> SequenceData:
@@ -57,4 +57,4 @@ def sequence_data(histories: Histories) -> SequenceData:
     if histories.asked_at is not None:
         lasts = sequences.bounds[1:][some] - 1
         waits[lasts] = np.maximum(histories.asked_at[some] - histories.at[lasts], 0)
-    return SequenceData(sequences, histories.items, gap_buckets(gap), waits)
+    return SequenceData(sequences, histories.items, gap_buckets(gap), waits, histories.at)

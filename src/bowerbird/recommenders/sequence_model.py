@@ -22,6 +22,7 @@ from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import Histories
 from bowerbird.recommenders.sequence_inputs import sequence_data, sequence_data_of, validation_cases
 from bowerbird.telemetry import SILENT
+from bowerbird.users.calendar import known_values
 from bowerbird.users.next_item import GAP_BUCKETS
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class SequenceSettings(Settings):
     """The largest step size."""
     weight_decay: float = Field(default=0.0, ge=0.0)
     """Decay of matrices."""
+    calendar: bool = False
+    """Whether hour, day of the week and month of the question (UTC) are read where the data has times."""
 
 
 Blocks = Callable[["SequenceSettings", float, int, "MaskStream"], "list[nn.Module]"]
@@ -325,7 +328,8 @@ def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, see
     from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
     from bowerbird.training.next_item import NextItemModel
 
-    settings = recipe.settings
+    settings, at = recipe.settings, learnt.at if recipe.times else None
+    calendar = None if at is None or not settings.calendar else known_values(at)
     with seeded_draws(seed):
         masks = MaskStream()
         content = None if recipe.content is None else torch.from_numpy(recipe.content)
@@ -336,7 +340,8 @@ def _network(learnt: Interactions, recipe: Recipe, rate: float, length: int, see
             rate,
             masks,
             positions=length if recipe.positions else 0,
-            gaps=GAP_BUCKETS if recipe.times and learnt.at is not None else 0,
+            gaps=GAP_BUCKETS if at is not None else 0,
+            calendar=torch.from_numpy(calendar) if calendar is not None and calendar.any() else None,
             topics=0 if recipe.topics is None else int(recipe.topics.max(initial=0)),
         )
         return NextItemModel(items, encoder)

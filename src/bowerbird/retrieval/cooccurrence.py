@@ -22,8 +22,12 @@ from scipy import sparse
 from bowerbird.arrays import top_k
 from bowerbird.config import Settings, validated
 from bowerbird.errors import InputError, StorageError
+from bowerbird.telemetry import require_memory
 
 __all__ = ["CooccurrenceSettings", "SequentialCooccurrence", "decayed_histories"]
+
+PAIR_BYTES = 40
+"""Of a pair while the table is made: both directions, their sum, and the damped copy of it."""
 
 
 class CooccurrenceSettings(Settings):
@@ -82,6 +86,13 @@ def decayed_histories(
     return table.tocsr()
 
 
+def _require_room(adjacent: int, items_total: int, window: int) -> None:
+    """Refuse a window with more pairs than fit: at most so many at each distance as there are neighbours."""
+    pairs = min(2.0 * window * adjacent, float(items_total) ** 2)
+    advice = f"lower window ({window}), or keep fewer items ({items_total:,})"
+    require_memory("sequential co-occurrence", {f"{pairs:,.0f} pairs of items": (PAIR_BYTES * pairs, advice)})
+
+
 class SequentialCooccurrence:
     """A fitted table of what follows what.
 
@@ -123,6 +134,7 @@ class SequentialCooccurrence:
 
         Raises:
             InputError: an item row is outside the catalogue.
+            TooLargeError: the pairs would not fit into memory.
 
         Cost: O(events * window) time; memory of the distinct pairs.
         """
@@ -144,6 +156,8 @@ class SequentialCooccurrence:
             pairs = (sequence[:-distance][same], sequence[distance:][same])
             weights = np.full(pairs[0].size, weight, dtype=np.float32)
             forward = forward + sparse.coo_array((weights, pairs), shape=shape).tocsr()
+            if distance == 1:
+                _require_room(forward.nnz, items_total, dials.window)
         events = np.maximum(np.bincount(sequence, minlength=items_total), 1).astype(np.float64)
         both = forward + dials.backward * forward.T
         damped = (

@@ -29,7 +29,8 @@ from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.batches import padded, rung, token_batches, windows
 from bowerbird.training.loop import LoopSettings, Task, best_device, train
 from bowerbird.training.losses import sampled_softmax
-from bowerbird.training.negatives import ExactCounts, MixedNegatives
+from bowerbird.training.memory import refuse_too_large
+from bowerbird.training.negatives import MixedNegatives, counted
 from bowerbird.training.surface_log import SurfaceCases, SurfaceLog
 
 __all__ = [
@@ -112,7 +113,15 @@ class FoundationModel(nn.Module):
 
 
 def new_model(log: SurfaceLog, settings: FoundationSettings, seed: int) -> FoundationModel:
-    """A model with random weights."""
+    """A model with random weights.
+
+    Raises:
+        TooLargeError: training it would not fit into memory.
+    """
+    refuse_too_large(
+        items=log.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
+        tokens=settings.tokens, length=settings.length, negatives=settings.negatives, what="foundation encoder",
+    )  # fmt: skip
     with seeded_draws(int(generator(seed, "foundation", "weights").integers(2**31))):
         masks = MaskStream()
         blocks = [
@@ -148,8 +157,8 @@ class Reader:
         self.model = model.to(self.device)
         self.log, self.settings, self.seed = log, settings, seed
         self._cases = cases
-        counts = np.bincount(log.items[log.wanted], minlength=log.items_total)
-        self.negatives = MixedNegatives(ExactCounts(counts), counts.size, settings.negatives)
+        counts = counted(log.items[log.wanted], log.items_total)
+        self.negatives = MixedNegatives(counts, log.items_total, settings.negatives)
 
     def batches(
         self, epoch: int, wanted: Bool[np.ndarray, "step"] | None = None

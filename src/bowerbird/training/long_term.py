@@ -25,7 +25,8 @@ from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.batches import Ragged, padded, token_batches, windows
 from bowerbird.training.loop import LoopSettings, best_device, train
 from bowerbird.training.losses import sampled_softmax
-from bowerbird.training.negatives import ExactCounts, MixedNegatives
+from bowerbird.training.memory import refuse_too_large
+from bowerbird.training.negatives import MixedNegatives, counted
 from bowerbird.training.next_item import NextItemModel, SequenceData, query_vectors
 from bowerbird.users.behaviour import Behaviour
 
@@ -107,8 +108,8 @@ class FutureTask:
             self._reach = np.minimum(here + 1, ends)
         else:
             self._reach = reaches(data.sequences, at, round(settings.future_days * DAY_US))
-        counts = np.bincount(data.items, minlength=model.items.ids.shape[0])
-        self._negatives = MixedNegatives(ExactCounts(counts), counts.size, settings.negatives)
+        total = model.items.ids.shape[0]
+        self._negatives = MixedNegatives(counted(data.items, total), total, settings.negatives)
 
     def batches(self, epoch: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
         """Windows of like lengths: first events and ends."""
@@ -175,9 +176,14 @@ def fit_long_term(
     """A long-term encoder trained on these actions.
 
     Raises:
+        TooLargeError: it would not fit into memory.
         InputError: the loss is not finite.
     """
     settings = LongTermSettings() if settings is None else settings
+    refuse_too_large(
+        items=past.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
+        tokens=settings.tokens, length=settings.length, negatives=settings.negatives, what="long-term vector",
+    )  # fmt: skip
     with seeded_draws(int(generator(seed, "long term", "weights").integers(2**31))):
         masks = MaskStream()
         blocks = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bowerbird.errors import InputError
-from bowerbird.telemetry import memory_available
+from bowerbird.telemetry import require_memory
 from bowerbird.training.losses import CHUNK_LOGITS
 
 __all__ = ["refuse_too_large", "training_bytes"]
@@ -37,26 +36,21 @@ def refuse_too_large(
     tokens: int,
     length: int,
     negatives: int,
+    what: str = "training",
     available: Callable[[], int] | None = None,
 ) -> None:
-    """Say before the start that a run will not fit, and what to lower.
+    """Say before the start that a run will not fit, and what to lower; ``what`` begins the message.
 
     Raises:
-        InputError: the estimate is above what is available.
+        TooLargeError: the estimate is above what is available.
     """
     parts = training_bytes(
         items=items, dim=dim, blocks=blocks, heads=heads, tokens=tokens, length=length, negatives=negatives
     )
-    needed, free = sum(parts.values()), (available or memory_available)()
-    if needed > free:
-        largest = max(parts, key=lambda name: parts[name])
-        what = {
-            "items x dim": f"dim ({dim}), or keep fewer items ({items:,})",
-            "tokens x dim x blocks": f"dim ({dim}) or blocks ({blocks})",
-            "tokens x length x heads": f"length ({length}) or heads ({heads})",
-            "negatives": f"negatives ({negatives})",
-        }[largest]
-        raise InputError(
-            f"training: about {needed / 1e9:.1f} GB are needed, {parts[largest] / 1e9:.1f} of them for {largest}; "
-            f"{free / 1e9:.1f} GB are available: lower {what}"
-        )
+    lower = {
+        "items x dim": f"lower dim ({dim}), or keep fewer items ({items:,})",
+        "tokens x dim x blocks": f"lower dim ({dim}) or blocks ({blocks})",
+        "tokens x length x heads": f"lower length ({length}) or heads ({heads})",
+        "negatives": f"lower negatives ({negatives})",
+    }
+    require_memory(what, {name: (size, lower[name]) for name, size in parts.items()}, available)

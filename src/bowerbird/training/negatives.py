@@ -11,7 +11,12 @@ from jaxtyping import Float32, Float64, Int, Int64
 from bowerbird.errors import InputError
 from bowerbird.randomness import generator
 
-__all__ = ["CountMinSketch", "ExactCounts", "ItemCounts", "MixedNegatives", "Negatives"]
+__all__ = ["CountMinSketch", "ExactCounts", "ItemCounts", "MixedNegatives", "Negatives", "counted"]
+
+EXACT_ITEMS = 16_000_000
+"""Up to so many items each has a count of its own (8 bytes); more are counted in a sketch of fixed size."""
+PIECE = 1 << 20
+"""Events a sketch takes in at once."""
 
 
 @runtime_checkable  # so that a test run can check who passes one
@@ -87,6 +92,28 @@ class CountMinSketch:
         keys = items.astype(np.uint64)[None, :] + np.uint64(1)
         mixed = keys * self._multipliers.astype(np.uint64)[:, None]  # wraps around: multiplicative hashing
         return ((mixed >> np.uint64(32)) % np.uint64(self._table.shape[1])).astype(np.int64)
+
+
+def counted(
+    items: Int[np.ndarray, " event"], items_total: int, exact_items: int = EXACT_ITEMS
+) -> ExactCounts | CountMinSketch:
+    """How often each item is met: exactly, or in a sketch where a count of each would take too much.
+
+    What the sketch is worth: it takes events in pieces as a stream brings them, its size is fixed before the first event,
+    and sketches of several workers add up. It counts a rare item too often, never too rarely, so a rare negative
+    weighs a little less.
+
+    Args:
+        items: the item of each event.
+        items_total: size of the catalogue.
+        exact_items: the most items that are counted one by one.
+    """
+    if items_total <= exact_items:
+        return ExactCounts(np.bincount(items, minlength=items_total))
+    sketch = CountMinSketch(width=1 << 20)
+    for start in range(0, items.size, PIECE):
+        sketch.add(items[start : start + PIECE])
+    return sketch
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from bowerbird.randomness import generator
 from bowerbird.training.batches import Ragged, padded, rung, token_batches, windows
 from bowerbird.training.loop import best_device
 from bowerbird.training.losses import full_cross_entropy, sampled_softmax
-from bowerbird.training.negatives import ExactCounts, MixedNegatives
+from bowerbird.training.negatives import MixedNegatives, counted
+from bowerbird.users.calendar import calendar_values
 from bowerbird.users.next_item import gap_buckets
 
 __all__ = [
@@ -45,6 +46,8 @@ class SequenceData:
     """Bucket of the time since the user's event before; None without times."""
     waits: Int64[np.ndarray, " event"] | None = None
     """Microseconds to the user's next event, -1 for the last; None without times."""
+    at: Int64[np.ndarray, " event"] | None = None
+    """Microseconds UTC; None without times."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,9 @@ class NextItemTask:
         self.model = model.to(self.device)
         self._data, self._length, self._tokens = data, length, tokens
         self._cases, self._seed, self._topics = cases, seed, topics
-        counts = np.bincount(data.items, minlength=model.items.ids.shape[0])
-        self._items_total = counts.size
+        total = self._items_total = model.items.ids.shape[0]
         self._type = fast_type(self.device)
-        self._negatives = MixedNegatives(ExactCounts(counts), counts.size, negatives) if negatives else None
+        self._negatives = MixedNegatives(counted(data.items, total), total, negatives) if negatives else None
 
     def batches(self, epoch: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
         """Windows of like lengths: first events and ends."""
@@ -201,22 +203,25 @@ def time_inputs(
     device: torch.device,
     random: np.random.Generator | None = None,
     width: int | None = None,
-) -> tuple[Tensor | None, Tensor | None]:
-    """Time gaps between events, and from each event to the question.
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Time gaps between events, from each event to the question, and the calendar of the question.
 
     While training, half of the questions are put right after the event, half at a random moment before
     the next one: so the model learns what having waited says, and both ways of asking are answered.
     """
-    if data.gaps is None or data.waits is None:
-        return None, None
+    if data.gaps is None or data.waits is None or data.at is None:
+        return None, None, None
     waits = padded(data.waits, starts, stops, width)
     if random is not None:
         share = random.random(waits.shape) * (random.random(waits.shape) < 0.5)
         waits = np.maximum(waits, 0) * share
+    waits = waits.astype(np.int64)
     gaps = padded(data.gaps, starts, stops, width)
+    asked_at = padded(data.at, starts, stops, width) + waits
     return (
         torch.as_tensor(gaps, device=device),
-        torch.as_tensor(gap_buckets(waits.astype(np.int64)), device=device),
+        torch.as_tensor(gap_buckets(waits), device=device),
+        torch.as_tensor(calendar_values(asked_at), device=device),
     )
 
 

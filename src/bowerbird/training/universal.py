@@ -20,6 +20,7 @@ from bowerbird.clock import DAY_US
 from bowerbird.errors import NotReadyError
 from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.randomness import generator
+from bowerbird.telemetry import require_memory
 from bowerbird.training.losses import require_finite
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interaction_svd import ItemBasis
@@ -34,6 +35,8 @@ BATCH = 512
 EPOCHS = 12
 RIDGE = 20.0
 """Penalty of the linear futures."""
+COPIES = 4
+"""Of the examples' inputs: as read, joined, standardised, and as a tensor."""
 COMES_DAYS = (7, 14, 28)
 """Windows after a moment in which a person comes back, or not."""
 
@@ -58,10 +61,12 @@ def fit_universal(
 
     Raises:
         NotReadyError: the log is too short for two moments.
+        TooLargeError: it would not fit into memory.
     """
     settings = UniversalSettings() if settings is None else settings
     past = past.before(as_of)
     moments, future_days = training_moments(past, as_of, settings)
+    _require_room(past, len(moments), settings)
     # bases from before the first outcome would be cleaner and know fewer items; outcomes are a small part of who met what
     items = ItemBasis.fitted(past, settings.basis_dim, seed)
     by_kind = as_kinds(past)
@@ -81,6 +86,20 @@ def fit_universal(
     ).astype(np.float32)
     encoder = UniversalEncoder(settings, items, kinds, mean, scale, layers, futures, np.ones(1, np.float32))
     return replace(encoder, spread=_spread(encoder.said(examples.inputs.numpy()), settings.learnt_dim))
+
+
+def _require_room(past: Behaviour, moments: int, settings: UniversalSettings) -> None:
+    width = COUNTS + len(settings.half_lives_days) * (settings.basis_dim + settings.kinds_dim)
+    examples = 4.0 * COPIES * moments * past.users_total * width
+    weights = 4.0 * past.items_total * (4 * settings.learnt_dim + 4 * BATCH)
+    lower = f"lower most_moments ({settings.most_moments}) or basis_dim ({settings.basis_dim})"
+    require_memory(
+        "user_universal",
+        {
+            "moments x people x inputs": (examples, lower),
+            "items x (learnt + batch)": (weights, f"keep fewer items ({past.items_total:,})"),
+        },
+    )
 
 
 def _spread(said: Float32[np.ndarray, "example said"], learnt: int) -> Float32[np.ndarray, "said"]:

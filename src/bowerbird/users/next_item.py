@@ -20,6 +20,7 @@ from scipy.special import expit
 from bowerbird.errors import StorageError
 from bowerbird.records.history import History
 from bowerbird.records.signal import Space, Vectors
+from bowerbird.users.calendar import calendar_values
 from bowerbird.users.item_topics import engaged_topics
 
 __all__ = ["GAP_BUCKETS", "NextItemReader", "ReaderShape", "TopicQuestions", "first_meetings", "gap_buckets"]
@@ -160,7 +161,7 @@ class NextItemReader:
         known = self.items.present[rows]
         if not known.any():
             return None, rows[:0]
-        return self._read(rows[known], gap[known], as_of - int(at[-1])), rows[known]
+        return self._read(rows[known], gap[known], int(at[-1]), as_of), rows[known]
 
     def _asked(
         self, state: Float32[np.ndarray, "dim"], topics: Int32[np.ndarray, "topic"]
@@ -172,7 +173,9 @@ class NextItemReader:
             states = states * (1.0 + w["encoder.topic_scale"][topics]) + w["encoder.topic_shift"][topics]
         return _normed(states, w["encoder.norm.weight"], w["encoder.norm.bias"]).astype(np.float32)
 
-    def _read(self, rows: np.ndarray, gap_us: np.ndarray, wait_us: int) -> Float32[np.ndarray, "dim"]:
+    def _read(
+        self, rows: np.ndarray, gap_us: np.ndarray, newest: int, as_of: int
+    ) -> Float32[np.ndarray, "dim"]:
         w, dim = self.weights, self.space.dim
         x = self.items.matrix[rows] * np.float32(np.sqrt(dim))
         if "encoder.gaps" in w:
@@ -182,8 +185,10 @@ class NextItemReader:
             x = self._block(x, f"encoder.blocks.{block}.")
         last = x[-1]
         if "encoder.waits" in w:
-            wait = np.array([wait_us], dtype=np.int64)
+            wait = np.array([as_of - newest], dtype=np.int64)
             last = last + w["encoder.waits"][gap_buckets(wait, len(w["encoder.waits"]))[0]]
+        if "encoder.calendar" in w:
+            last = last + w["encoder.calendar"][calendar_values(np.array(as_of, dtype=np.int64))].sum(axis=0)
         return last
 
     def _block(self, x: Float32[np.ndarray, "step dim"], name: str) -> Float32[np.ndarray, "step dim"]:

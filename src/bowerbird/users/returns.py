@@ -17,7 +17,7 @@ from bowerbird.config import Settings
 from bowerbird.errors import NotReadyError
 from bowerbird.metrics.calibration import auc
 from bowerbird.signals.sequences import Sequences
-from bowerbird.users.states import Activity
+from bowerbird.users.states import ACTIVE_DAYS, Activity
 
 INPUTS = (
     "last_days",
@@ -25,8 +25,11 @@ INPUTS = (
     "active_7",
     "active_28",
     "active_90",
+    "active_180",
+    "active_ever",
     "events_7",
     "events_28",
+    "events_ever",
     "gap_ratio",
 )
 """What the model reads, all as logarithms of one plus the value but the last."""
@@ -77,7 +80,7 @@ class ReturnModel:
         Cost: O(moments * events).
         """
         settings = ReturnSettings() if settings is None else settings
-        moments = _moments(sequences, as_of, settings)
+        moments = example_moments(sequences, as_of, settings)
         tables = [_examples(sequences, moment, settings) for moment in moments]
         held_out = _held_out_auc(tables, settings.l2)
         inputs = np.concatenate([table[0] for table in tables])
@@ -147,8 +150,19 @@ def logistic_weights(
     return weights
 
 
-def _moments(sequences: Sequences, as_of: int, settings: ReturnSettings) -> list[int]:
-    """Times of examples, oldest first; each outcome is complete before ``as_of``."""
+def came_back(sequences: Sequences, moment: int, horizon_days: int) -> Bool[np.ndarray, "user"]:
+    """Who has an event within the days from a moment on."""
+    track = sequences.activity
+    after = (track.at >= moment) & (track.at < moment + horizon_days * DAY_US)
+    return np.bincount(track.owners()[after], minlength=len(sequences.users)) > 0
+
+
+def example_moments(sequences: Sequences, as_of: int, settings: ReturnSettings) -> list[int]:
+    """Times of examples, oldest first; each outcome is complete before ``as_of``.
+
+    Raises:
+        NotReadyError: the log is too short for two.
+    """
     at = sequences.activity.at[sequences.activity.at < as_of]
     newest = as_of - settings.horizon_days * DAY_US
     first = int(at.min()) + settings.horizon_days * DAY_US if at.size else as_of
@@ -168,9 +182,7 @@ def _examples(
     sequences: Sequences, moment: int, settings: ReturnSettings
 ) -> tuple[Float64[np.ndarray, "n input"], Bool[np.ndarray, "n"]]:
     activity = Activity.of(sequences, moment)
-    track, until = sequences.activity, moment + settings.horizon_days * DAY_US
-    after = (track.at >= moment) & (track.at < until)
-    came = np.bincount(track.owners()[after], minlength=len(sequences.users)) > 0
+    came = came_back(sequences, moment, settings.horizon_days)
     return _inputs(activity)[activity.seen], came[activity.seen]
 
 
@@ -178,8 +190,8 @@ def _inputs(activity: Activity) -> Float64[np.ndarray, "user input"]:
     last = np.where(activity.seen, activity.last_days, 0.0)
     first = np.where(activity.seen, activity.first_days, 0.0)
     # the gap since the last visit in units of the person's own usual gap: lateness
-    usual = np.minimum(first, 90.0) / np.maximum(activity.active[:, 2], 1)
-    counts: Int64[np.ndarray, "user 5"] = np.concatenate([activity.active, activity.events], axis=1)
+    usual = np.minimum(first, 90.0) / np.maximum(activity.active[:, ACTIVE_DAYS.index(90)], 1)
+    counts: Int64[np.ndarray, "user count"] = np.concatenate([activity.active, activity.events], axis=1)
     logs = np.log1p(np.concatenate([last[:, None], first[:, None], counts], axis=1))
     late = np.minimum(last / np.maximum(usual, 0.1), 10.0)
     return np.concatenate([logs, late[:, None]], axis=1)

@@ -26,6 +26,11 @@ from bowerbird.signals.sequences import Sequences
 STATES = ("new", "core", "casual", "marginal", "dormant")
 """Every state, in the order of its code."""
 
+EVER_DAYS = 1_000_000
+ACTIVE_DAYS = (7, 28, 90, 180, EVER_DAYS)
+"""Windows active days are counted in."""
+EVENTS_DAYS = (7, 28, EVER_DAYS)
+"""Windows events are counted in."""
 WINDOW_DAYS = 28
 CORE_DAYS = 8
 CASUAL_DAYS = 4
@@ -37,15 +42,15 @@ class Activity:
 
     Args:
         as_of: the time of reading, microseconds UTC.
-        active: per person, active days among the last 7, 28 and 90.
-        events: per person, events in the last 7 and 28 days.
+        active: per person, active days in each of :data:`ACTIVE_DAYS`.
+        events: per person, events in each of :data:`EVENTS_DAYS`.
         last_days: days since the last event; infinite without one.
         first_days: days since the first event; infinite without one.
     """
 
     as_of: int
-    active: Int64[np.ndarray, "user 3"]
-    events: Int64[np.ndarray, "user 2"]
+    active: Int64[np.ndarray, "user window"]
+    events: Int64[np.ndarray, "user events_window"]
     last_days: Float64[np.ndarray, "user"]
     first_days: Float64[np.ndarray, "user"]
 
@@ -73,8 +78,8 @@ class Activity:
         first[owners[::-1]] = age[::-1]
         return Activity(
             as_of,
-            np.stack([count(new_day & (day < days)) for days in (7, 28, 90)], axis=1),
-            np.stack([count(day < days) for days in (7, 28)], axis=1),
+            np.stack([count(new_day & (day < days)) for days in ACTIVE_DAYS], axis=1),
+            np.stack([count(day < days) for days in EVENTS_DAYS], axis=1),
             last,
             first,
         )
@@ -86,7 +91,7 @@ class Activity:
 
     def states(self) -> Int8[np.ndarray, "user"]:
         """Code of each person's state into :data:`STATES`; -1 for people not seen yet."""
-        days = self.active[:, 1]
+        days = self.active[:, ACTIVE_DAYS.index(WINDOW_DAYS)]
         chosen = np.select(
             [~self.seen, self.first_days <= WINDOW_DAYS, days >= CORE_DAYS, days >= CASUAL_DAYS, days >= 1],
             [-1, STATES.index("new"), STATES.index("core"), STATES.index("casual"), STATES.index("marginal")],

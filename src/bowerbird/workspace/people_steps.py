@@ -64,7 +64,7 @@ def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
             make_interests,
             lacks_events_or_interests,
         ),
-        Step("user_state", ("events",), 1, "", make_states, lacks_times),
+        Step("user_state", ("events",), 2, "", make_states, lacks_times),
         Step(
             "user_universal",
             ("catalogue", "events"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from bowerbird.errors import NotFoundError, NotReadyError, did_you_mean
+from bowerbird.errors import NotFoundError, NotReadyError, TooLargeError, did_you_mean
 from bowerbird.records.signal import SignalCard
 from bowerbird.telemetry import Progress, measured
 
@@ -128,7 +128,10 @@ def run(
         try:
             with measured() as cost:
                 card = step.make(bench, version)
-        except NotReadyError as error:  # too little data for this step; the others go on without it
+        except (
+            NotReadyError,
+            TooLargeError,
+        ) as error:  # too little data or memory; the others go on without it
             progress.finish(f"skipped: {error}")
             results.append(StepResult(step.name, "skipped", 0.0, None, str(error)))
             continue

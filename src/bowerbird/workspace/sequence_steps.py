@@ -116,6 +116,9 @@ def exported(
     """
     state = {name: one.detach().cpu().numpy() for name, one in fitted.model.state_dict().items()}
     weights = {name: one.astype(np.float32) for name, one in state.items() if name.startswith("encoder.")}
+    known = fitted.model.encoder.calendar_known
+    if known is not None:
+        weights["encoder.calendar"] *= known.numpy()[:, None]
     met = np.bincount(train.items, minlength=train.items_total) > 0
     matrix = fitted.item_vectors()
     matrix[~met] -= state["items.ids"][~met]

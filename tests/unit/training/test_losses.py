@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.errors import InputError
-from bowerbird.training import losses
+from bowerbird.training import losses, negatives
 from bowerbird.training.losses import full_cross_entropy, require_finite, sampled_softmax
-from bowerbird.training.negatives import CountMinSketch, ExactCounts, MixedNegatives, Negatives
+from bowerbird.training.negatives import CountMinSketch, ExactCounts, MixedNegatives, Negatives, counted
 
 
 @pytest.mark.parametrize("chunk", [1, 40, 1000])
@@ -100,6 +100,25 @@ def test_a_sketch_of_a_long_stream_is_near_the_exact_counts() -> None:
     sketch.add(stream)
     items = np.unique(stream)
     assert np.abs(sketch.shares(items) - exact.shares(items)).max() < 1e-3
+
+
+def test_beyond_a_limit_items_are_counted_in_a_sketch_and_the_loss_is_nearly_the_same(monkeypatch) -> None:
+    monkeypatch.setattr(negatives, "PIECE", 7_000)
+    random, total = np.random.default_rng(2), 200_000
+    stream = np.minimum(random.zipf(1.2, 100_000), total) - 1
+    counts = {limit: counted(stream, total, exact_items=limit) for limit in (total, total - 1)}
+    assert isinstance(counts[total], ExactCounts)
+    assert isinstance(counts[total - 1], CountMinSketch)
+    table, hidden = torch.from_numpy(random.standard_normal((total, 8), np.float32)), torch.ones(256, 8)
+    target = stream[:256]
+    losses_found = []
+    for one in counts.values():
+        drawn = MixedNegatives(one, total, 512).draw(target, np.random.default_rng(3))
+        rows = torch.from_numpy(np.concatenate([target, drawn.items]))
+        losses_found.append(
+            sampled_softmax(hidden, table[rows], torch.from_numpy(target), drawn, temperature=4.0).item()
+        )
+    assert losses_found[1] == pytest.approx(losses_found[0], rel=1e-3)
 
 
 def test_expected_draws_add_up_to_the_number_of_negatives() -> None:

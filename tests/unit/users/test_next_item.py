@@ -36,7 +36,7 @@ def pair():
         np.sort(random.integers(0, 10**12, 300)),
         content=content,
     )
-    settings = SequenceSettings(dim=16)
+    settings = SequenceSettings(dim=16, calendar=True)
     topics = (np.arange(ITEMS) % 4).astype(np.int32)
     recipe = Recipe(settings, gated_blocks, times=True, content=content, topics=topics)
     model = _network(train, recipe, 0.2, LENGTH, 1)
@@ -88,6 +88,16 @@ def test_the_longer_one_waited_the_other_the_question(pair):
     one = history(np.random.default_rng(5), 5)
     soon, late = (pair[1].question(one, int(one.at[-1]) + wait).matrix for wait in (1, 900 * HOUR))
     assert np.abs(soon - late).max() > 1e-3
+
+
+def test_the_hour_of_a_question_changes_it_and_a_month_of_a_short_log_does_not(pair):
+    one = history(np.random.default_rng(5), 5)
+    midnight = (
+        int(one.at[-1]) // (24 * HOUR) * 24 * HOUR + 7 * 5_000 * 24 * HOUR
+    )  # so late that all waits are one
+    asked = [pair[1].question(one, midnight + hours * HOUR).matrix for hours in (0, 5, 7 * 24 * 8)]
+    assert np.abs(asked[1] - asked[0]).max() > 1e-3
+    np.testing.assert_array_equal(asked[2], asked[0])
 
 
 def test_meeting_an_item_again_asks_nothing_new(pair):

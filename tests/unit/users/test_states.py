@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bowerbird.clock import DAY_US
 from bowerbird.records import Events, Vocabulary
 from bowerbird.signals.sequences import Sequences
-from bowerbird.users.states import STATES, Activity, activity_states, state_transitions
+from bowerbird.users.states import ACTIVE_DAYS, STATES, Activity, activity_states, state_transitions
 
 Fact = tuple[float, str]  # day, user
 
@@ -41,8 +41,8 @@ def test_many_events_of_one_day_are_one_active_day():
     activity = Activity.of(
         built([(0.0, "u0"), (9.1, "u0"), (9.2, "u0"), (9.3, "u0"), (8.5, "u0")]), 10 * DAY_US
     )
-    assert activity.active[0].tolist() == [2, 3, 3]
-    assert activity.events[0].tolist() == [4, 5]
+    assert activity.active[0].tolist() == [2, 3, 3, 3, 3]
+    assert activity.events[0].tolist() == [4, 5, 5]
     assert activity.last_days[0] == 0.7
     assert activity.first_days[0] == 10.0
     assert activity.seen.tolist() == [True] + [False] * 5
@@ -74,4 +74,4 @@ def test_active_days_equal_a_plain_count(log: list[Fact], day: int):
     activity = Activity.of(built(log, 4), day * DAY_US)
     for row in range(4):
         ages = {day - 1 - at for at, user in log if user == f"u{row}" and at < day}
-        assert activity.active[row].tolist() == [sum(age < days for age in ages) for days in (7, 28, 90)]
+        assert activity.active[row].tolist() == [sum(age < days for age in ages) for days in ACTIVE_DAYS]
