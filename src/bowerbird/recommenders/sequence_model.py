@@ -253,7 +253,7 @@ def _fitted(
     """One worker's training. With several, each has as many batches as before of a share of their size."""
     from bowerbird.training.loop import LoopSettings
     from bowerbird.training.loop import train as run
-    from bowerbird.training.memory import refuse_too_large
+    from bowerbird.training.memory import TrainingShape, refuse_too_large
     from bowerbird.training.next_item import NextItemTask
 
     learnt, cases = held_out(train, guidance, seed)
@@ -263,10 +263,11 @@ def _fitted(
     targets = int(np.maximum(lengths - 1, 0).sum())
     tokens = max(_tokens(targets * _epochs(targets, "standard"), length) // workers.count, length)
     rate = settings.dropout if settings.dropout is not None else _dropout(learnt)
-    refuse_too_large(
+    shape = TrainingShape(
         items=learnt.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
         tokens=tokens, length=length, negatives=settings.negatives,
     )  # fmt: skip
+    refuse_too_large(shape)
     model = _network(learnt, recipe, rate, length, seed)
     task = NextItemTask(
         model,

@@ -29,7 +29,7 @@ from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.batches import padded, rung, token_batches, windows
 from bowerbird.training.loop import LoopSettings, Task, best_device, train
 from bowerbird.training.losses import sampled_softmax
-from bowerbird.training.memory import refuse_too_large
+from bowerbird.training.memory import TrainingShape, refuse_too_large
 from bowerbird.training.negatives import MixedNegatives, counted
 from bowerbird.training.surface_log import SurfaceCases, SurfaceLog
 
@@ -118,10 +118,11 @@ def new_model(log: SurfaceLog, settings: FoundationSettings, seed: int) -> Found
     Raises:
         TooLargeError: training it would not fit into memory.
     """
-    refuse_too_large(
+    shape = TrainingShape(
         items=log.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
-        tokens=settings.tokens, length=settings.length, negatives=settings.negatives, what="foundation encoder",
+        tokens=settings.tokens, length=settings.length, negatives=settings.negatives,
     )  # fmt: skip
+    refuse_too_large(shape, "foundation encoder")
     with seeded_draws(int(generator(seed, "foundation", "weights").integers(2**31))):
         masks = MaskStream()
         blocks = [

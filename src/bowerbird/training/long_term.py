@@ -25,7 +25,7 @@ from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.batches import Ragged, padded, token_batches, windows
 from bowerbird.training.loop import LoopSettings, best_device, train
 from bowerbird.training.losses import sampled_softmax
-from bowerbird.training.memory import refuse_too_large
+from bowerbird.training.memory import TrainingShape, refuse_too_large
 from bowerbird.training.negatives import MixedNegatives, counted
 from bowerbird.training.next_item import NextItemModel, SequenceData, query_vectors
 from bowerbird.users.behaviour import Behaviour
@@ -180,10 +180,11 @@ def fit_long_term(
         InputError: the loss is not finite.
     """
     settings = LongTermSettings() if settings is None else settings
-    refuse_too_large(
+    shape = TrainingShape(
         items=past.items_total, dim=settings.dim, blocks=settings.blocks, heads=settings.heads,
-        tokens=settings.tokens, length=settings.length, negatives=settings.negatives, what="long-term vector",
+        tokens=settings.tokens, length=settings.length, negatives=settings.negatives,
     )  # fmt: skip
+    refuse_too_large(shape, "long-term vector")
     with seeded_draws(int(generator(seed, "long term", "weights").integers(2**31))):
         masks = MaskStream()
         blocks = [

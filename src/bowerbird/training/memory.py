@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bowerbird.telemetry import require_memory
 from bowerbird.training.losses import CHUNK_LOGITS
 
-__all__ = ["refuse_too_large", "training_bytes"]
+__all__ = ["TrainingShape", "refuse_too_large", "training_bytes"]
 
 _COPIES = 7
 """Of each weight: itself, its gradient, two moments of AdamW, the average, the best, one in passing."""
@@ -15,42 +16,46 @@ _PER_PLACE = 40
 """Vectors of width dim kept per place and block for the way back."""
 
 
-def training_bytes(
-    *, items: int, dim: int, blocks: int, heads: int, tokens: int, length: int, negatives: int
-) -> dict[str, int]:
+@dataclass(frozen=True, kw_only=True)
+class TrainingShape:
+    """What decides the memory of training a sequence encoder."""
+
+    items: int
+    dim: int
+    blocks: int
+    heads: int
+    tokens: int
+    """Places of a padded batch."""
+    length: int
+    """Positions of a window."""
+    negatives: int
+    """Of the sampled loss; 0: full cross-entropy."""
+
+
+def training_bytes(shape: TrainingShape) -> dict[str, int]:
     """Bytes by what they are for: weights, activations, attention, logits."""
+    wide = shape.tokens * shape.blocks
     return {
-        "items x dim": 4 * _COPIES * items * dim,
-        "tokens x dim x blocks": 4 * _PER_PLACE * tokens * dim * blocks,
-        "tokens x length x heads": 4 * 4 * tokens * length * heads * blocks,
-        "negatives": 4 * 3 * tokens * negatives if negatives else 4 * CHUNK_LOGITS,
+        "items x dim": 4 * _COPIES * shape.items * shape.dim,
+        "tokens x dim x blocks": 4 * _PER_PLACE * wide * shape.dim,
+        "tokens x length x heads": 4 * 4 * wide * shape.length * shape.heads,
+        "negatives": 4 * 3 * shape.tokens * shape.negatives if shape.negatives else 4 * CHUNK_LOGITS,
     }
 
 
 def refuse_too_large(
-    *,
-    items: int,
-    dim: int,
-    blocks: int,
-    heads: int,
-    tokens: int,
-    length: int,
-    negatives: int,
-    what: str = "training",
-    available: Callable[[], int] | None = None,
+    shape: TrainingShape, what: str = "training", available: Callable[[], int] | None = None
 ) -> None:
     """Say before the start that a run will not fit, and what to lower; ``what`` begins the message.
 
     Raises:
         TooLargeError: the estimate is above what is available.
     """
-    parts = training_bytes(
-        items=items, dim=dim, blocks=blocks, heads=heads, tokens=tokens, length=length, negatives=negatives
-    )
     lower = {
-        "items x dim": f"lower dim ({dim}), or keep fewer items ({items:,})",
-        "tokens x dim x blocks": f"lower dim ({dim}) or blocks ({blocks})",
-        "tokens x length x heads": f"lower length ({length}) or heads ({heads})",
-        "negatives": f"lower negatives ({negatives})",
+        "items x dim": f"lower dim ({shape.dim}), or keep fewer items ({shape.items:,})",
+        "tokens x dim x blocks": f"lower dim ({shape.dim}) or blocks ({shape.blocks})",
+        "tokens x length x heads": f"lower length ({shape.length}) or heads ({shape.heads})",
+        "negatives": f"lower negatives ({shape.negatives})",
     }
-    require_memory(what, {name: (size, lower[name]) for name, size in parts.items()}, available)
+    parts = {name: (size, lower[name]) for name, size in training_bytes(shape).items()}
+    require_memory(what, parts, available)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from bowerbird.errors import InputError
 from bowerbird.training import loop
 from bowerbird.training.loop import LoopSettings, train
-from bowerbird.training.memory import refuse_too_large, training_bytes
+from bowerbird.training.memory import TrainingShape, refuse_too_large, training_bytes
 
 SETTINGS = LoopSettings(epochs=4, learning_rate=0.05, warmup_steps=2, average=0.5, patience=10)
 
@@ -88,17 +89,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_that_will_not_fit_is_refused_with_what_to_lower() -> None:
-    shape = {
-        "items": 1000,
-        "dim": 64,
-        "blocks": 2,
-        "heads": 2,
-        "tokens": 1024,
-        "length": 50,
-        "negatives": 512,
-    }
-    refuse_too_large(**shape, available=lambda: sum(training_bytes(**shape).values()))
+    shape = TrainingShape(items=1000, dim=64, blocks=2, heads=2, tokens=1024, length=50, negatives=512)
+    refuse_too_large(shape, available=lambda: sum(training_bytes(shape).values()))
     with pytest.raises(InputError, match=r"lower dim \(64\) or blocks \(2\)"):
-        refuse_too_large(**shape, available=lambda: 1000)
+        refuse_too_large(shape, available=lambda: 1000)
     with pytest.raises(InputError, match=r"keep fewer items \(100,000,000\)"):
-        refuse_too_large(**{**shape, "items": 100_000_000}, available=lambda: 1 << 30)
+        refuse_too_large(replace(shape, items=100_000_000), available=lambda: 1 << 30)
