@@ -63,7 +63,7 @@ class Follower:
         self._log = log
         self._guard = threading.Lock()
         self._followed_s = time.monotonic()
-        self._taken: dict[str, set[str]] = {}
+        self._taken: dict[str, UInt64[np.ndarray, "2 taken"]] = {}
         self.newest = release.as_of
         """Just after the newest event known."""
         self.follow()
@@ -114,15 +114,13 @@ class Follower:
         except StorageError:
             return (STATE_DOWN,)
         with self._guard:
-            taken = self._taken.get(user_id, set())
-            ids = steps.table.column("event_id").to_pylist()
-            new = [
-                name not in taken and at >= self._release.as_of
-                for name, at in zip(ids, steps.at.tolist(), strict=True)
-            ]
-            if any(new):
+            ids = string_lanes(steps.table.column("event_id"))
+            new = steps.at >= self._release.as_of
+            if user_id in self._taken:
+                new &= ~known_in(self._taken[user_id], ids)
+            if new.any():
                 self._take(Events(steps.table.filter(pa.array(new))))
-            self._taken[user_id] = set(ids)  # what left the state does not come back
+            self._taken[user_id] = sorted_run(ids)  # what left the state does not come back
         return ()
 
     def _follow(self) -> None:
