@@ -75,7 +75,7 @@ def test_training_stream_and_serving_read_the_same_bytes(real):
     assert max(lengths) > 50
     assert sum(lengths) > 2000
 
-    learnt = training_sequences(trained)
+    learnt = training_sequences(trained, trained.as_of)
     first = first_meetings(track.owners(), track.rows)
     assert learnt.items.tobytes() == track.rows[first].tobytes()
     assert learnt.users.tobytes() == track.owners()[first].tobytes()

@@ -94,22 +94,15 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
     if portrait.timeline:
         said(f"  {sparkline(portrait.timeline)}  {_width(portrait.timeline, logical=release.logical_time)}")
     console.print("\nInterests", style="bold")
-    for one in portrait.interests[:SHOWN_INTERESTS]:
-        lift = f"  {one.lift:.1f}x expected" if one.lift is not None else ""
-        searched = f", {one.searches} searches" if one.searches else ""
-        said(f"  {one.weight:4.0%}  {one.interest if one.by == 'category' else item(one.interest)}{lift}")
-        said(f"        {_proofs(one.evidence, item)}{searched}")
-    if len(portrait.interests) > SHOWN_INTERESTS:
-        said(f"  and {len(portrait.interests) - SHOWN_INTERESTS} smaller ones; --json has all")
-    if not portrait.interests:
-        said("  none with enough evidence yet")
-    for interest, wish in portrait.refused.items():
-        said(f"  {wish}d by the person: {interest}")
+    _show_interests(portrait, said, item)
     # where interests are not categories, the medoids are the interests
     if portrait.medoids and all(one.by == "category" for one in portrait.interests):
         console.print("\nWhat stands for their clusters", style="bold")
         for one in portrait.medoids[:SHOWN_MEDOIDS]:
             said(f"  {one.importance:4.0%}  {item(one.item_id)}  of {len(one.members)}")
+    if portrait.expected:
+        console.print("\nWhat the long-term vector expects of the weeks to come", style="bold")
+        said("  " + ", ".join(item(one) for one in portrait.expected))
     if portrait.nearest:
         console.print(f"\nPeople alike, by {portrait.nearest[0].by} (cosine; 1 is the same)", style="bold")
         said("  " + ", ".join(f"{one.user_id} {one.similarity:.2f}" for one in portrait.nearest))
@@ -121,6 +114,23 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
             )
     for note in portrait.notes:
         said(f"Note: {note}")
+
+
+def _show_interests(
+    portrait: PersonPortrait, said: Callable[[str], None], item: Callable[[str], str]
+) -> None:
+    """The largest interests with their evidence, and what the person refused."""
+    for one in portrait.interests[:SHOWN_INTERESTS]:
+        lift = f"  {one.lift:.1f}x expected" if one.lift is not None else ""
+        searched = f", {one.searches} searches" if one.searches else ""
+        said(f"  {one.weight:4.0%}  {one.interest if one.by == 'category' else item(one.interest)}{lift}")
+        said(f"        {_proofs(one.evidence, item)}{searched}")
+    if len(portrait.interests) > SHOWN_INTERESTS:
+        said(f"  and {len(portrait.interests) - SHOWN_INTERESTS} smaller ones; --json has all")
+    if not portrait.interests:
+        said("  none with enough evidence yet")
+    for interest, wish in portrait.refused.items():
+        said(f"  {wish}d by the person: {interest}")
 
 
 def _proofs(evidence: tuple[Proof, ...], item: Callable[[str], str]) -> str:

@@ -27,6 +27,7 @@ from bowerbird.records.signal import Vectors
 from bowerbird.records.vocabulary import Vocabulary
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
+from bowerbird.retrieval.long_term import LongTermHoldings
 from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.aggregates import EventCounts
@@ -64,6 +65,8 @@ class Release:
     scorer: Scorer | None = None
     next_item: NextItemHoldings | None = None
     """The trained next-item model; None where it was not built."""
+    long_term: LongTermHoldings | None = None
+    """Everybody's long-term vector, and the items of its space; None where it was not built."""
     looks: SceneLooks | None = None
     """Which products fit a photographed scene; None where it was not learnt."""
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)

@@ -112,6 +112,9 @@ class PersonPortrait:
     medoids: tuple[PersonMedoid, ...]
     nearest: tuple[NearPerson, ...]
     vectors: tuple[PersonVector, ...]
+    expected: tuple[str, ...]
+    """Items new to the person that their long-term vector expects of the weeks to come, the likeliest first; empty
+    where there is no such vector, or it is younger than the time asked about."""
     timeline: tuple[TimelineBin, ...]
     notes: tuple[str, ...]
     """What is missing, and why."""

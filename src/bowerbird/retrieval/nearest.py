@@ -9,6 +9,7 @@ from bowerbird.records.candidates import Found
 from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
 from bowerbird.retrieval.index import VectorIndex
+from bowerbird.retrieval.long_term import LongTermHoldings
 from bowerbird.retrieval.source import Holdings, Source
 
 MAX_INTERESTS = 5
@@ -67,19 +68,33 @@ class NearestToInterests:
 
 
 class NearestToPerson:
-    """Items near the decayed mean of what a person engaged with."""
+    """Items near a person's long-term vector: the trained one, else the decayed mean of what they engaged with.
+
+    The mean stands in for who came after the build, for a time before it, where no vector could be trained, and for
+    who refused an interest: their trained vector was made of everything they did and can't be told without it.
+
+    Source: Pancha et al., "PinnerFormer", arXiv:2205.04507, section 4 (a vector a person, made in a daily batch).
+
+    Args:
+        index: over the fused space, where the mean lives; None where items have no vectors.
+        trained: everybody's trained vector; None where there is none.
+    """
 
     name = "long_term"
 
-    def __init__(self, index: VectorIndex) -> None:
-        self._index = index
+    def __init__(self, index: VectorIndex | None, trained: LongTermHoldings | None) -> None:
+        self._index, self._trained = index, trained
 
     def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
-        """Items near the person's vector."""
-        vector = context.user_vectors
-        if vector is None or not vector.present[0]:
+        """Items near the person's vector; no single action is their evidence."""
+        index, vector = self._index, context.user_vectors
+        if self._trained is not None and context.refused is None:
+            trained = self._trained.of(context.user_row, context.as_of)
+            if trained is not None:
+                index, vector = self._trained.index, trained
+        if index is None or vector is None or not vector.present[0]:
             return Found.nothing(self.name)
-        rows, similarities = self._index.search(vector, n, allowed)
+        rows, similarities = index.search(vector, n, allowed)
         return merged(self.name, rows, similarities, [-1], [1.0])
 
 
@@ -152,7 +167,8 @@ def interests(holdings: Holdings) -> Source:
 
 def long_term(holdings: Holdings) -> Source:
     """Plugin ``long_term``."""
-    return NearestToPerson(holdings.indexes["item"]) if "item" in holdings.indexes else Silent("long_term")
+    index, trained = holdings.indexes.get("item"), holdings.long_term
+    return Silent("long_term") if index is None and trained is None else NearestToPerson(index, trained)
 
 
 def similar(holdings: Holdings) -> Source:

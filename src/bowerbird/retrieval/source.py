@@ -19,6 +19,7 @@ from bowerbird.records.request import Context
 from bowerbird.records.signal import Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import VectorIndex
+from bowerbird.retrieval.long_term import LongTermHoldings
 from bowerbird.retrieval.next_item import NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.joined import JoinedCounts
@@ -65,6 +66,11 @@ class Holdings(Protocol):
     @property
     def next_item(self) -> NextItemHoldings | None:
         """The trained next-item model; None where it was not built."""
+        ...
+
+    @property
+    def long_term(self) -> LongTermHoldings | None:
+        """Everybody's long-term vector, and the items of its space; None where it was not built."""
         ...
 
     @property

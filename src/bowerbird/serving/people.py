@@ -119,5 +119,6 @@ def portrait_reply(portrait: PersonPortrait, cards: ItemCards, *, logical_time: 
     ]
     named = [proof.item_id for one in portrait.interests for proof in one.evidence]
     named += [item for one in portrait.medoids for item in (one.item_id, *one.members)]
+    named += portrait.expected
     reply["items"] = {item_id: cards.of(item_id) for item_id in dict.fromkeys(named)}
     return reply

@@ -7,6 +7,7 @@ sequence is asked for an event drawn from all of the days after it, and everybod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,19 +17,28 @@ from torch import Tensor, nn
 
 from bowerbird.clock import DAY_US
 from bowerbird.config import Settings
-from bowerbird.nn.causal_blocks import AttentionBlock
+from bowerbird.nn.causal_blocks import GatedBlock
 from bowerbird.nn.dropout import MaskStream
+from bowerbird.nn.precision import fast_type, in_type
 from bowerbird.nn.seeded_draws import seeded_draws
 from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.batches import Ragged, padded, token_batches, windows
+from bowerbird.training.batches import Ragged, padded, rung, token_batches, windows
 from bowerbird.training.loop import LoopSettings, best_device, train
 from bowerbird.training.losses import sampled_softmax
 from bowerbird.training.memory import TrainingShape, refuse_too_large
 from bowerbird.training.negatives import MixedNegatives, counted
-from bowerbird.training.next_item import NextItemModel, SequenceData, query_vectors
+from bowerbird.training.next_item import (
+    NextItemModel,
+    SequenceData,
+    distinct_rows,
+    filled_windows,
+    query_vectors,
+    time_inputs,
+)
 from bowerbird.users.behaviour import Behaviour
+from bowerbird.users.next_item import GAP_BUCKETS, gap_buckets
 
 __all__ = ["FutureTask", "LongTermEncoder", "LongTermSettings", "fit_long_term", "reaches"]
 
@@ -52,11 +62,13 @@ class LongTermSettings(Settings):
     """Items a target is told from, half of the batch's targets, half drawn uniformly."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
     """Share of values dropped in training."""
-    epochs: int = Field(default=20, ge=1)
+    id_dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of items that go by their content alone in a step of training, where they have content."""
+    epochs: int = Field(default=12, ge=1)
     """Epochs of training."""
     tokens: int = Field(default=2048, ge=64)
     """Places of a batch."""
-    learning_rate: float = Field(default=2e-3, gt=0.0)
+    learning_rate: float = Field(default=4e-3, gt=0.0)
     """The largest step size."""
 
 
@@ -108,7 +120,8 @@ class FutureTask:
             self._reach = np.minimum(here + 1, ends)
         else:
             self._reach = reaches(data.sequences, at, round(settings.future_days * DAY_US))
-        total = model.items.ids.shape[0]
+        total = self._items_total = model.items.ids.shape[0]
+        self._type = fast_type(self.device)
         self._negatives = MixedNegatives(counted(data.items, total), total, settings.negatives)
 
     def batches(self, epoch: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
@@ -120,25 +133,32 @@ class FutureTask:
 
     def loss(self, batch: tuple[np.ndarray, np.ndarray], step: int) -> Tensor:
         """The mean loss over the positions asked."""
-        starts, stops = batch
         self.model.encoder.masks.restart(self._seed, step)
         random = generator(self._seed, "long term loss", step)
-        places = starts[:, None] + np.arange(int((stops - starts).max()))
-        inside = places < stops[:, None]
-        places = np.where(inside, places, 0)
-        asked = inside & (self._reach[places] > places)
+        length, data, own = self._settings.length, self._data, batch[0].size
+        width = rung(int((batch[1] - batch[0]).max()), length + 1)
+        starts, stops = filled_windows(*batch, self._settings.tokens // width)
+        places = starts[:, None] + np.arange(width)
+        asked = places < stops[:, None]
+        places = np.where(asked, places, 0)
+        asked &= self._reach[places] > places
+        asked[own:] = False  # windows that only fill
         asked &= _drawn(asked, self._settings.positions, random)
         if not asked.any():
             return self.model.items.ids.sum() * 0.0
         here = places[asked]
         positive = here + 1 + (random.random(here.size) * (self._reach[here] - here)).astype(np.int64)
-        target = self._data.items[positive].astype(np.int64)
-        read = padded(self._data.items, starts, stops).astype(np.int64)
-        table = self.model.items()
-        hidden = self.model.encoder(nn.functional.embedding(self._tensor(read), table))[self._tensor(asked)]
+        target = data.items[positive].astype(np.int64)
+        read = padded(data.items, starts, stops, width).astype(np.int64)
         drawn = self._negatives.draw(target, random)
-        scored = nn.functional.embedding(self._tensor(np.concatenate([target, drawn.items])), table)
-        return sampled_softmax(hidden, scored, self._tensor(target), drawn)
+        rows = np.concatenate([read.ravel(), target, drawn.items])
+        used, at = distinct_rows(rows, self._items_total)
+        vectors = self.model.items.rows(self._tensor(used)).to(self._type)
+        known = nn.functional.embedding(self._tensor(at), vectors)
+        gaps, *_ = time_inputs(data, starts, stops, self.device, width=width)
+        inside = known[: read.size].unflatten(0, read.shape)
+        hidden = in_type(self.model.encoder, self._type, inside, gaps)[self._tensor(asked)]
+        return sampled_softmax(hidden, known[read.size :], self._tensor(target), drawn)
 
     def validation(self) -> float | None:
         """None: every epoch is run, so that two objectives are trained alike."""
@@ -157,23 +177,38 @@ class LongTermEncoder:
     """
 
     def __init__(self, model: NextItemModel, settings: LongTermSettings) -> None:
-        self._model, self.settings = model, settings
+        self.model, self.settings = model, settings
 
     def items(self) -> Float32[np.ndarray, "item dim"]:
         """The items' side."""
         with torch.no_grad():
-            return self._model.items().cpu().numpy()
+            return self.model.items().cpu().numpy()
 
     def vectors(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user dim"]:
         """Everybody's vector of the actions strictly before a time; zeros for those without any."""
         past = behaviour.before(as_of)
-        return query_vectors(self._model, sequence_data(past), self.settings.length)
+        return query_vectors(self.model, sequence_data(past), self.settings.length)
 
 
 def fit_long_term(
-    past: Behaviour, seed: int, settings: LongTermSettings | None = None, progress: Progress = SILENT
+    past: Behaviour,
+    seed: int,
+    settings: LongTermSettings | None = None,
+    progress: Progress = SILENT,
+    *,
+    content: Float32[np.ndarray, "item width"] | None = None,
+    checkpoint: Path | None = None,
 ) -> LongTermEncoder:
     """A long-term encoder trained on these actions.
+
+    Args:
+        past: what people did, in order.
+        seed: decides everything random.
+        settings: the dials.
+        progress: shows the epochs.
+        content: of the items, of mean squared length 1, zero rows where an item has none: so that an item nobody met
+            has a place among the others.
+        checkpoint: a file to keep the state in, and to go on from; its name says what is trained on what.
 
     Raises:
         TooLargeError: it would not fit into memory.
@@ -187,25 +222,32 @@ def fit_long_term(
     refuse_too_large(shape, "long-term vector")
     with seeded_draws(int(generator(seed, "long term", "weights").integers(2**31))):
         masks = MaskStream()
+        reach = settings.length + 1
         blocks = [
-            AttentionBlock(settings.dim, settings.heads, settings.dropout, masks)
+            GatedBlock(settings.dim, settings.heads, settings.dropout, reach, masks)
             for _ in range(settings.blocks)
         ]
+        known = None if content is None else torch.from_numpy(content)
         model = NextItemModel(
-            ItemVectors(past.items_total, settings.dim, masks),
-            SequenceEncoder(settings.dim, blocks, settings.dropout, masks, positions=settings.length + 1),
+            ItemVectors(past.items_total, settings.dim, masks, known, settings.id_dropout),
+            SequenceEncoder(settings.dim, blocks, settings.dropout, masks, gaps=GAP_BUCKETS),
         )
     task = FutureTask(model, sequence_data(past), past.at, settings, seed)
     loop = LoopSettings(epochs=settings.epochs, learning_rate=settings.learning_rate)
     name = "next action" if settings.future_days is None else "long-term vector"
-    train(task, loop, name=name, progress=progress)
+    fingerprint = checkpoint.name if checkpoint is not None else ""
+    train(task, loop, name=name, fingerprint=fingerprint, checkpoint=checkpoint, progress=progress)
     return LongTermEncoder(model, settings)
 
 
 def sequence_data(past: Behaviour) -> SequenceData:
-    """Everybody's actions as sequences."""
+    """Everybody's actions as sequences, with the time between them; the time to the question plays no part, so that
+    a vector changes with a person's own actions only.
+    """
     bounds = np.searchsorted(past.users, np.arange(past.users_total + 1)).astype(np.int64)
-    return SequenceData(Ragged(bounds), past.items)
+    gap = np.diff(past.at, prepend=past.at[:1])
+    gap[bounds[:-1][np.diff(bounds) > 0]] = 0
+    return SequenceData(Ragged(bounds), past.items, gap_buckets(gap))
 
 
 def _drawn(asked: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:

@@ -26,7 +26,10 @@ __all__ = [
     "NextItemTask",
     "SequenceData",
     "ValidationCases",
+    "distinct_rows",
+    "filled_windows",
     "query_vectors",
+    "time_inputs",
     "topic_vectors",
 ]
 
@@ -45,9 +48,9 @@ class SequenceData:
     gaps: Int64[np.ndarray, " event"] | None = None
     """Bucket of the time since the user's event before; None without times."""
     waits: Int64[np.ndarray, " event"] | None = None
-    """Microseconds to the user's next event, -1 for the last; None without times."""
+    """Microseconds to the user's next event, -1 for the last; None without times, or where waiting plays no part."""
     at: Int64[np.ndarray, " event"] | None = None
-    """Microseconds UTC; None without times."""
+    """Microseconds UTC; None without times, or where waiting plays no part."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class NextItemTask:
         starts, stops = batch
         self.model.encoder.masks.restart(self._seed, step)
         width = rung(int((stops - starts).max()) - 1, self._length)
-        starts, stops = _filled(starts, stops, self._tokens // width)
+        starts, stops = filled_windows(starts, stops, self._tokens // width)
         real = np.arange(width) < (stops - starts - 1)[:, None]
         read = padded(self._data.items, starts, stops - 1, width).astype(np.int64)
         target = padded(self._data.items, starts + 1, stops, width).astype(np.int64)
@@ -129,7 +132,7 @@ class NextItemTask:
         drawn = self._negatives.draw(target[real], random)
         # one look-up for all: an item whose id part is dropped is dropped where it is read and where it is scored
         rows = np.concatenate([read.ravel(), target.ravel(), drawn.items])
-        used, places = _distinct(rows, self._items_total)
+        used, places = distinct_rows(rows, self._items_total)
         vectors = self.model.items.rows(self._tensor(used)).to(self._type)
         places = self._tensor(places)
         inputs_in = nn.functional.embedding(places[: read.size].view(read.shape), vectors)
@@ -178,7 +181,7 @@ class NextItemTask:
         return torch.as_tensor(values, device=self.device)
 
 
-def _filled(
+def filled_windows(
     starts: Int64[np.ndarray, " sequence"], stops: Int64[np.ndarray, " sequence"], rows: int
 ) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, " row"]]:
     """The windows, and empty ones up to one of few numbers of rows, a full batch's the largest."""
@@ -187,7 +190,7 @@ def _filled(
     return np.concatenate([starts, nothing]), np.concatenate([stops, nothing + 1])
 
 
-def _distinct(
+def distinct_rows(
     rows: Int64[np.ndarray, " place"], items_total: int
 ) -> tuple[Int64[np.ndarray, " used"], Int64[np.ndarray, " place"]]:
     """The rows that occur, ascending, and where among them each one is."""
@@ -209,17 +212,19 @@ def time_inputs(
     While training, half of the questions are put right after the event, half at a random moment before
     the next one: so the model learns what having waited says, and both ways of asking are answered.
     """
-    if data.gaps is None or data.waits is None or data.at is None:
+    if data.gaps is None:
         return None, None, None
+    gaps = torch.as_tensor(padded(data.gaps, starts, stops, width), device=device)
+    if data.waits is None or data.at is None:
+        return gaps, None, None
     waits = padded(data.waits, starts, stops, width)
     if random is not None:
         share = random.random(waits.shape) * (random.random(waits.shape) < 0.5)
         waits = np.maximum(waits, 0) * share
     waits = waits.astype(np.int64)
-    gaps = padded(data.gaps, starts, stops, width)
     asked_at = padded(data.at, starts, stops, width) + waits
     return (
-        torch.as_tensor(gaps, device=device),
+        gaps,
         torch.as_tensor(gap_buckets(waits), device=device),
         torch.as_tensor(calendar_values(asked_at), device=device),
     )

@@ -234,7 +234,7 @@ class NextItemReader:
             stated = {**asdict(self.shape), "space": self.space.key}
             (directory / _SHAPE).write_text(json.dumps(stated), encoding="utf-8")
         except (OSError, SafetensorError) as error:
-            raise StorageError(f"{directory}: cannot write the next-item encoder ({error})") from error
+            raise StorageError(f"{directory}: cannot write the sequence encoder ({error})") from error
 
     @staticmethod
     def load(directory: Path) -> NextItemReader:
@@ -252,7 +252,7 @@ class NextItemReader:
             return NextItemReader(ReaderShape(stated["heads"], stated["length"]), arrays, items, topics)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise StorageError(
-                f"{directory}: the next-item encoder is missing or damaged ({error}); run `bowerbird build next_item`"
+                f"{directory}: the sequence encoder is missing or damaged ({error}); run `bowerbird build`"
             ) from error
 
 

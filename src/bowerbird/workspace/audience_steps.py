@@ -13,7 +13,7 @@ from bowerbird.datasets.tables import read_table
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.records.signal import SignalCard
 from bowerbird.users.audiences import AudienceSettings
-from bowerbird.workspace.audiences import found_audience
+from bowerbird.workspace.audiences import VECTORS, found_audience
 from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
@@ -36,7 +36,7 @@ def audience_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The step that makes every declared audience; none where none is declared."""
     if not settings.audiences:
         return []
-    reads = ("events", "audience lists", "user_universal", "user_vector", "user_interests", "user_state")
+    reads = ("events", "audience lists", *VECTORS, "user_interests", "user_state")
     stated = hashlib.blake2b(digest_size=8)
     for name, one in sorted(settings.audiences.items()):
         stated.update(f"{name} {one.fingerprint()} {settings.seed} ".encode())

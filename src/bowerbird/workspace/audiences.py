@@ -14,9 +14,9 @@ from bowerbird.workspace.workbench import Workbench
 
 __all__ = ["FoundAudience", "found_audience"]
 
-VECTORS = ("user_universal", "user_vector")
+VECTORS = ("user_universal", "user_vector", "user_long_term")
 """Global vectors of people. Each that is built is tried on seeds held back: what makes people alike differs from
-list to list, how they live (the first) or what they like (the second)."""
+list to list, how they live (the first), what they like (the second) or what they will do (the third)."""
 
 
 @dataclass(frozen=True)

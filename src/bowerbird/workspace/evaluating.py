@@ -29,14 +29,15 @@ from bowerbird.workspace.against_truth import has_truth, truth_measures
 from bowerbird.workspace.build_record import signal_lines
 from bowerbird.workspace.judging import ads_outcome, growth_outcome
 from bowerbird.workspace.loading import loaded_release
+from bowerbird.workspace.long_term_steps import ENCODER, LONG_TERM
 from bowerbird.workspace.plan import run
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.steps import build_steps
 from bowerbird.workspace.workbench import Workbench
 
-REVISION = 2
+REVISION = 3
 """Raised by hand when what an evaluation measures changes."""
-LEARNT = ("cooccurrence", "graph_index", "next_item", "ranker")
+LEARNT = ("cooccurrence", "graph_index", "next_item", ENCODER, LONG_TERM, "ranker")
 """What requests read that is learnt from events: made again from the past only."""
 AUDIENCES_READ = ("user_vector", "user_universal", "user_interests", "user_state", "user_audiences")
 """What ads read besides, where audiences are declared."""

@@ -287,6 +287,8 @@ def _forget_files(layout: Layout, name: str) -> dict[str, int]:
         removed["evaluation cache"] = sum(1 for _ in evaluations.iterdir())
         shutil.rmtree(evaluations)
     shutil.rmtree(layout.cache / FOLDER, ignore_errors=True)
+    for unfinished in (*layout.cache.glob("*.checkpoint"), *layout.cache.glob("*.safetensors")):
+        unfinished.unlink()  # trainings that were cut off had begun to learn from what is forgotten
     named = leftovers(layout.reports, name)
     for path in named:
         path.unlink(missing_ok=True)

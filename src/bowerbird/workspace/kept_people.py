@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, UInt64
+from jaxtyping import Bool, Float32, UInt64
 
 from bowerbird.records.history import History
+from bowerbird.records.signal import Space
 from bowerbird.stores.atomic import write_atomically
 from bowerbird.workspace.workbench import Workbench
 
@@ -70,6 +71,16 @@ class KeptPeople:
         held = np.load(self._path, allow_pickle=False)
         fits = len(held) >= 2 and held[0] == self._world and held[1] == _number(card.version)
         return held[2:] if fits else np.empty(0, np.uint64)
+
+    def vectors(self, space: Space) -> tuple[Float32[np.ndarray, "person dim"], Bool[np.ndarray, "person"]]:
+        """The vectors of everybody kept, and who of them has one; zeros and False for everybody to be redone."""
+        people = self._bench.people
+        if self.redo.all():
+            return np.zeros((len(people), space.dim), dtype=np.float32), np.zeros(len(people), dtype=bool)
+        before = self._bench.signals.vectors(self._signal, people, space)
+        matrix, present = before.matrix, before.present
+        matrix[self.redo], present[self.redo] = 0.0, False
+        return matrix, present
 
     def table(self, made: pa.Table, key: str = "user_id") -> pa.Table:
         """What was made of the people redone, with the kept rows of the others, in the order of people."""

@@ -26,7 +26,8 @@ from bowerbird.ranking.trees import TreeScorer
 from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
 from bowerbird.retrieval.index import load_index
-from bowerbird.retrieval.next_item import NextItemHoldings
+from bowerbird.retrieval.long_term import LongTermHoldings
+from bowerbird.retrieval.next_item import INDEX, NextItemHoldings
 from bowerbird.retrieval.text_index import LexicalIndex
 from bowerbird.signals.online_counts import OnlineCounts
 from bowerbird.stores.mapped_vectors import mapped_vectors
@@ -84,6 +85,7 @@ def loaded_release(bench: Workbench, *, with_ranker: bool = True, shared: bool =
         queries=_queries(bench, vectors),
         looks=loaded_looks(bench, vectors.get("image")),
         next_item=_next_item(bench),
+        long_term=_long_term(bench),
         campaigns={one.campaign_id: one for one in bench.catalogue.campaigns()},
         audiences=loaded_audiences(bench),
         messages=_messages(bench),
@@ -165,6 +167,20 @@ def _next_item(bench: Workbench) -> NextItemHoldings | None:
     if bench.models.card("next_item") is None:
         return None
     return NextItemHoldings.load(bench.models.directory("next_item"))
+
+
+def _long_term(bench: Workbench) -> LongTermHoldings | None:
+    """None where one of both is not built, and where they are of two builds, so that spaces never meet.
+
+    Nor where the encoder is of another catalogue: a build that could not train it again leaves the one before.
+    """
+    encoder, people = bench.models.card("long_term_encoder"), bench.signals.card("user_long_term")
+    if encoder is None or people is None or encoder.space != people.space:
+        return None
+    index = load_index(bench.models.directory("long_term_encoder") / INDEX)
+    if len(index) != len(bench.items):
+        return None
+    return LongTermHoldings(bench.signals.vectors("user_long_term", bench.people), index, people.as_of)
 
 
 def _lexical(bench: Workbench) -> LexicalIndex | None:

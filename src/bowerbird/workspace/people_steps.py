@@ -132,11 +132,7 @@ def make_user_vectors(bench: Workbench, version: str) -> SignalCard:
     keys = [person_key(user_id, [one]) for user_id, one in zip(bench.people.ids, histories, strict=True)]
     kept = KeptPeople(bench, "user_vector", 1, _made_of(bench, "item_vector"), keys)
     made = track_means(track.of_many(np.flatnonzero(kept.redo)), items)
-    matrix = np.zeros((len(keys), items.space.dim), dtype=np.float32)
-    present = np.zeros(len(keys), dtype=bool)
-    if not kept.redo.all():
-        before = bench.signals.vectors("user_vector", bench.people, items.space)
-        matrix, present = before.matrix, before.present
+    matrix, present = kept.vectors(items.space)
     matrix[kept.redo], present[kept.redo] = made.matrix, made.present
     vectors = Vectors(items.space, matrix, present)
     card = bench.card(

@@ -48,6 +48,8 @@ NEAREST = 8
 TASTE = "user_vector"
 """What people alike are sought by where it is there: people who share an interest are near in it; in the universal vector
 how often people come weighs more."""
+EXPECTED = 8
+"""Items of the weeks to come that are named."""
 MOST_PROOFS = 24
 """Events shown per interest; all are counted."""
 MOST_BINS = 52
@@ -153,6 +155,7 @@ class PersonPortraits:
             medoids=self._medoids(clusters),
             nearest=self._nearest(crowd, row),
             vectors=tuple(self._vector(card.name, row) for card in self._cards),
+            expected=self._expected(context),
             timeline=self._timeline(crowd, row),
             notes=tuple(notes),
         )
@@ -269,6 +272,18 @@ class PersonPortraits:
             for one in found.tolist()
             if similarity[one] > 0
         )
+
+    def _expected(self, context: Context) -> tuple[str, ...]:
+        """Items the trained long-term vector is nearest to, less what the person met already."""
+        release = self._release
+        trained = release.long_term
+        vector = trained.of(context.user_row, context.as_of) if trained is not None else None
+        if trained is None or vector is None or context.refused is not None:
+            return ()
+        allowed = release.offered("homefeed", "organic", context.as_of)
+        allowed = allowed & ~np.isin(np.arange(len(allowed)), context.history.rows)
+        rows = trained.index.search(vector, EXPECTED, allowed)[0][0]
+        return tuple(release.items.vocabulary.names(rows[rows >= 0].tolist()))
 
     def _timeline(self, crowd: Crowd, row: int) -> tuple[TimelineBin, ...]:
         """Events by action in equal stretches: weeks, fewer longer ones for a longer life, steps without times."""

@@ -53,9 +53,14 @@ def lacks_sequences(bench: Workbench) -> str | None:
     return lacks("torch", "train") or lacks_events(bench)
 
 
-def training_sequences(bench: Workbench) -> Interactions:
-    """What the model is trained on: the meetings in the histories serving reads, before the time of the build."""
-    track = bench.sequences.histories(bench.as_of)
+def training_sequences(bench: Workbench, until: int) -> Interactions:
+    """What an encoder is trained on: the meetings in the histories serving reads.
+
+    Args:
+        bench: the build.
+        until: events at or after this time are not learnt from, microseconds UTC.
+    """
+    track = bench.sequences.histories(until)
     users = track.owners()
     first = first_meetings(users, track.rows)
     content = None
@@ -75,7 +80,7 @@ def training_sequences(bench: Workbench) -> Interactions:
 
 def make_next_item(bench: Workbench, version: str) -> SignalCard:
     """Train the gated encoder on everybody's sequence and export it."""
-    train = training_sequences(bench)
+    train = training_sequences(bench, bench.as_of)
     why = too_small(train)
     if why is not None:
         raise NotReadyError(why)

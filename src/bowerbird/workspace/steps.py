@@ -7,6 +7,7 @@ from bowerbird.workspace.audience_steps import audience_steps
 from bowerbird.workspace.content_steps import encoding_steps
 from bowerbird.workspace.graph_steps import graph_steps
 from bowerbird.workspace.interest_steps import interest_steps
+from bowerbird.workspace.long_term_steps import long_term_steps
 from bowerbird.workspace.looks_steps import looks_steps
 from bowerbird.workspace.model_steps import model_steps
 from bowerbird.workspace.people_steps import people_steps
@@ -36,7 +37,7 @@ def step_groups(settings: WorkspaceSettings) -> dict[str, list[Step[Workbench]]]
             *quality_steps(settings),
             *safety_steps(settings),
         ],
-        "users": [*people_steps(settings), *audience_steps(settings)],
+        "users": [*people_steps(settings), *long_term_steps(settings), *audience_steps(settings)],
         "models": [*graph_steps(settings), *sequence_steps(settings), *model_steps(settings)],
     }
 

@@ -11,6 +11,8 @@ from bowerbird.pipeline.release import Release
 from bowerbird.records.request import Context, Interest, Request
 from bowerbird.records.signal import Space, Vectors
 from bowerbird.retrieval import nearest
+from bowerbird.retrieval.index import ExactIndex
+from bowerbird.retrieval.long_term import LongTermHoldings
 
 ALL = np.ones(6, dtype=bool)
 
@@ -90,3 +92,51 @@ def test_a_person_of_another_space_is_refused(small):
     stranger = Vectors.full(Space("item", "2", 2), np.array([[1.0, 0.0]], np.float32))
     with pytest.raises(TypeError, match="index search: vectors of space 'item/2/2/cosine'"):
         nearest.long_term(small).find(asked(small, user_vectors=stranger), 2, ALL)
+
+
+def with_long_term(release: Release, made_at: int) -> Release:
+    """The first person has a vector, the second none; the third came after the build."""
+    space = Space("long_term", "1", 2, "dot")
+    items = Vectors(
+        space, np.array([[3, 0], [0, 2], [1, 1], [2, 0], [9, 9], [0, 0]], np.float32), np.arange(6) != 5
+    )
+    people = Vectors(space, np.array([[1, 0], [0, 0]], np.float32), np.array([True, False]))
+    return replace(release, long_term=LongTermHoldings(people, ExactIndex(items), made_at))
+
+
+def test_the_trained_vector_finds_by_dot_product_within_what_is_allowed(small):
+    source = nearest.long_term(with_long_term(small, small.as_of))
+    found = source.find(asked(small, user_row=0, user_vectors=one(small, [0.0, 1.0])), 3, np.arange(6) != 4)
+    assert found.source == "long_term"
+    assert found.rows.tolist() == [0, 3, 2]
+    assert found.scores.tolist() == [3, 2, 1]
+    assert found.evidence.tolist() == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        {"user_row": -1},  # nobody known
+        {"user_row": 1},  # nothing was known of them
+        {"user_row": 2},  # came after the build
+        {"user_row": 0, "refused": np.zeros(6, dtype=bool)},
+    ],
+)
+def test_the_decayed_mean_stands_in_for_who_has_no_trained_vector_that_may_be_read(small, who):
+    source = nearest.long_term(with_long_term(small, small.as_of))
+    mean = one(small, [0.6, 0.8])
+    expected = nearest.long_term(small).find(asked(small, user_vectors=mean), 3, ALL)
+    assert source.find(asked(small, user_vectors=mean, **who), 3, ALL).rows.tolist() == expected.rows.tolist()
+    assert len(source.find(asked(small, **who), 3, ALL).rows) == 0
+
+
+def test_a_trained_vector_made_later_than_asked_for_is_not_read(small):
+    later = nearest.long_term(with_long_term(small, small.as_of + 1))
+    assert len(later.find(asked(small, user_row=0), 3, ALL).rows) == 0
+
+
+def test_bare_ids_have_a_trained_vector_or_none(small):
+    bare = replace(small, indexes={}, vectors={})
+    assert isinstance(nearest.long_term(bare), nearest.Silent)
+    found = nearest.long_term(with_long_term(bare, bare.as_of)).find(asked(small, user_row=0), 1, ALL)
+    assert found.rows.tolist() == [4]

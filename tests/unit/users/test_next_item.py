@@ -126,7 +126,9 @@ def test_what_was_saved_asks_the_same(pair, tmp_path):
     assert loaded.question(one, 10**15).matrix.tobytes() == pair[1].question(one, 10**15).matrix.tobytes()
     assert dataclasses.astuple(loaded.shape) == dataclasses.astuple(pair[1].shape)
     (tmp_path / "encoder.json").write_text("{}")
-    with pytest.raises(StorageError, match=r"next-item encoder is missing or damaged .* build next_item"):
+    with pytest.raises(
+        StorageError, match=r"sequence encoder is missing or damaged .* run `bowerbird build`"
+    ):
         NextItemReader.load(tmp_path)
 
 

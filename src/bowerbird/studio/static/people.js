@@ -84,6 +84,7 @@ export function understood(portrait, again) {
     rows.length ? make("div", { class: "panel" }, ...rows.slice(0, FIRST), more(rows.slice(FIRST))) : make("p", { class: "panel" }, "Not enough evidence for any interest yet."),
     ...(refused.length ? [make("p", { class: "row" }, make("span", { class: "quiet" }, "Not shown, by the person's wish:"), ...refused)] : []),
     ...(clusters.length ? [make("h2", {}, "Clusters"), make("p", { class: "quiet" }, "Groups of alike items the person acted on; the first picture stands for the group."), make("div", { class: "panel" }, ...clusters)] : []),
+    ...(portrait.expected.length ? [make("h2", {}, "Weeks to come"), make("p", { class: "quiet" }, "Items new to the person that their long-term vector expects."), make("div", { class: "panel pictures" }, ...portrait.expected.map((id) => thumb(items[id])))] : []),
     ...(portrait.nearest.length ? [make("h2", {}, "People alike"), make("p", { class: "row" }, ...portrait.nearest.map((one) => make("a", { class: "chip", href: personPage(one.user_id) }, `${one.user_id} ${one.similarity.toFixed(2)}`)), make("span", { class: "quiet" }, `by ${portrait.nearest[0].by.replaceAll("_", " ")}; 1 is the same`))] : []),
     ...(portrait.vectors.length ? [make("p", { class: "row" }, make("span", { class: "quiet" }, "Vectors:"), ...portrait.vectors.map((one) => chip(`${one.name} ${one.version.slice(0, 12)} · ${one.producer}`, one.present ? "source" : "")))] : []),
     ...portrait.notes.map((note) => make("p", { class: "quiet" }, note)),
