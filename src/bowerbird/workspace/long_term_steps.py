@@ -40,7 +40,7 @@ __all__ = ["ENCODER", "LONG_TERM", "long_term_steps"]
 ENCODER, LONG_TERM = "long_term_encoder", "user_long_term"
 """The model, and the signal of people."""
 PRODUCER = "gated encoder of the weeks to come"
-MOST_ACTIONS = 8_000_000
+MOST_ACTIONS = 4_000_000
 """Actions learnt from in all epochs together, about four CPU-minutes; a larger log has fewer epochs."""
 LEAST_DAYS = 14.0
 """With fewer days until the last Monday there are no weeks to come to learn from."""
