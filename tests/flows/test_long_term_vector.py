@@ -30,6 +30,7 @@ from bowerbird.workspace.workbench import Workbench
 pytest.importorskip("torch")
 
 ITEMS, PEOPLE, DAYS = 120, 160, 49
+KINDS = ("teapot", "bicycle", "guitar")
 SUNDAY_S = 1_761_436_800
 """2025-10-26: the log ends seven weeks later, on a Saturday; its last Monday is five days before."""
 ASK = """
@@ -43,7 +44,7 @@ print(*{one.source for entry in slate.entries for one in entry.because})
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Every second day everybody takes an item of their own third of the catalogue; nothing has content."""
+    """Every second day everybody takes an item of their own third of the catalogue, which has a word of its own."""
     folder = tmp_path_factory.mktemp("thirds")
     random = np.random.default_rng(0)
     days = np.arange(0, DAYS, 2)
@@ -57,12 +58,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         "at": at,
     }
     pq.write_table(pa.table(events), folder / "events.parquet")
-    pq.write_table(pa.table({"item_id": [f"i{row}" for row in range(ITEMS)]}), folder / "items.parquet")
+    titles = [f"{KINDS[row % 3]} number {row}" for row in range(ITEMS)]
+    names = [f"i{row}" for row in range(ITEMS)]
+    pq.write_table(pa.table({"item_id": names, "title": titles}), folder / "items.parquet")
     created = Workspace.create(folder / "workspace")
     space = Workspace.open(created.layout.root)
     for kind in ("items", "events"):
         space.import_files(kind, [folder / f"{kind}.parquet"])
-    space.build([LONG_TERM, "cooccurrence"])
+    space.build([LONG_TERM, "item_index", "cooccurrence"])
     return space
 
 

@@ -71,18 +71,19 @@ class NearestToPerson:
     """Items near a person's long-term vector: the trained one, else the decayed mean of what they engaged with.
 
     The mean stands in for who came after the build, for a time before it, where no vector could be trained, and for
-    who refused an interest: their trained vector was made of everything they did and can't be told without it.
+    who refused an interest: their trained vector was made of everything they did and can't be told without it. Where
+    items have no content there is neither: a vector trained on bare ids was measured to find too little (see the log).
 
     Source: Pancha et al., "PinnerFormer", arXiv:2205.04507, section 4 (a vector a person, made in a daily batch).
 
     Args:
-        index: over the fused space, where the mean lives; None where items have no vectors.
+        index: over the fused space, where the mean lives.
         trained: everybody's trained vector; None where there is none.
     """
 
     name = "long_term"
 
-    def __init__(self, index: VectorIndex | None, trained: LongTermHoldings | None) -> None:
+    def __init__(self, index: VectorIndex, trained: LongTermHoldings | None) -> None:
         self._index, self._trained = index, trained
 
     def find(self, context: Context, n: int, allowed: Bool[np.ndarray, "item"]) -> Found:
@@ -92,7 +93,7 @@ class NearestToPerson:
             trained = self._trained.of(context.user_row, context.as_of)
             if trained is not None:
                 index, vector = self._trained.index, trained
-        if index is None or vector is None or not vector.present[0]:
+        if vector is None or not vector.present[0]:
             return Found.nothing(self.name)
         rows, similarities = index.search(vector, n, allowed)
         return merged(self.name, rows, similarities, [-1], [1.0])
@@ -167,8 +168,9 @@ def interests(holdings: Holdings) -> Source:
 
 def long_term(holdings: Holdings) -> Source:
     """Plugin ``long_term``."""
-    index, trained = holdings.indexes.get("item"), holdings.long_term
-    return Silent("long_term") if index is None and trained is None else NearestToPerson(index, trained)
+    if "item" not in holdings.indexes:
+        return Silent("long_term")
+    return NearestToPerson(holdings.indexes["item"], holdings.long_term)
 
 
 def similar(holdings: Holdings) -> Source:

@@ -64,7 +64,7 @@ class LongTermSettings(Settings):
     """Share of values dropped in training."""
     id_dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Share of items that go by their content alone in a step of training, where they have content."""
-    epochs: int = Field(default=12, ge=1)
+    epochs: int = Field(default=10, ge=1)
     """Epochs of training."""
     tokens: int = Field(default=2048, ge=64)
     """Places of a batch."""

@@ -135,8 +135,6 @@ def test_a_trained_vector_made_later_than_asked_for_is_not_read(small):
     assert len(later.find(asked(small, user_row=0), 3, ALL).rows) == 0
 
 
-def test_bare_ids_have_a_trained_vector_or_none(small):
-    bare = replace(small, indexes={}, vectors={})
+def test_a_vector_trained_on_bare_ids_is_not_searched_with(small):
+    bare = replace(with_long_term(small, small.as_of), indexes={}, vectors={})
     assert isinstance(nearest.long_term(bare), nearest.Silent)
-    found = nearest.long_term(with_long_term(bare, bare.as_of)).find(asked(small, user_row=0), 1, ALL)
-    assert found.rows.tolist() == [4]
