@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from bowerbird.workspace import Workspace
 from bowerbird.workspace.sequence_steps import training_sequences
 from bowerbird.workspace.workbench import Workbench
 
-PEOPLE, PIECES = 200, 20
+PEOPLE = int(os.environ.get("BOWERBIRD_PARITY_PEOPLE", "200"))
+"""People of each set; so many that nobody is left out for the whole of it."""
+PIECES = 20
 SETS = {"movielens": "ml_1m/sequences.parquet", "online_retail": "online_retail/transactions.parquet"}
 WHO = {"movielens": "user_id", "online_retail": "customer_id"}
 

@@ -89,8 +89,10 @@ class Ours:
         return "ours: gated sequence encoder (ids, content, time gaps) blended with SeqKNN, EASE and ItemKNN"
 
     def variants(self) -> Sequence[Ours]:
-        """Nothing to choose: what differs between sets is learnt on validation anyway."""
-        return [self]
+        """With the calendar and without; what else differs between sets is learnt on validation anyway."""
+        if not self._encoder:
+            return [self]
+        return [self, Ours(self.settings.model_copy(update={"calendar": True}))]
 
     def fit(self, train: Interactions, seed: int) -> FittedOurs:
         """Fitted with a tenth of the users' last events held back."""
@@ -102,14 +104,16 @@ class Ours:
         models: dict[str, FittedRecommender] = {}
         learnt, cases = held_out(train, guidance, seed)
         earlier_cpu_s = 0.0
-        reason = too_small(learnt) if self._encoder else "not asked for"
+        reason = f"left out: {why}" if (why := too_small(learnt)) else None
+        if not self._encoder:
+            reason = "not asked for"
         if reason is None:
             recipe = Recipe(self.settings, gated_blocks, times=True, content=learnt.content)
             encoder = fit_sequence(train, seed, guidance, recipe, "ours: encoder")
             models["encoder"], chosen["encoder"] = encoder, encoder.chosen
             earlier_cpu_s = encoder.earlier_cpu_s
         else:
-            chosen["encoder"] = f"left out: {reason}; neighbours only"
+            chosen["encoder"] = f"{reason}; neighbours only"
         models |= _neighbours(learnt, seed, chosen)
         if cases is None:
             chosen["weights"] = "equal, since nobody has three events to choose them by"

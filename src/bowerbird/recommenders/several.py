@@ -113,8 +113,8 @@ class Several:
         return "several vectors per person: the encoder of ours, asked about each of the person's topics"
 
     def variants(self) -> Sequence[Several]:
-        """Nothing to choose."""
-        return [self]
+        """With the calendar and without, see :class:`SequenceSettings`."""
+        return [self, Several(self.settings.model_copy(update={"calendar": True}), topics=self._topics)]
 
     def fit(self, train: Interactions, seed: int) -> FittedSeveral | FittedSequence:
         """Trained with some users' last events held back to choose the epoch."""

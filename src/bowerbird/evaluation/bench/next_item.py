@@ -222,9 +222,20 @@ def _stated(plan: BenchPlan, seen_out: bool) -> list[str]:
     ]
 
 
+def _left_out(rows: list[BenchRow]) -> list[str]:
+    """What models went on without, and why: too little data, too little memory."""
+    told = {
+        f"{row.model.split(' (')[0]}: {part} {why}": None
+        for row in rows
+        for part, why in row.settings.items()
+        if isinstance(why, str) and why.startswith("left out: ")
+    }
+    return list(told)
+
+
 def _report(
     interactions: Interactions, plan: BenchPlan, protocol: str, rows: list[BenchRow], notes: list[str]
 ) -> BenchReport:
     data = bench_data(interactions)
-    notes = [*notes, f"seeds 0..{plan.seeds - 1}; models without randomness ran once"]
+    notes = [*notes, *_left_out(rows), f"seeds 0..{plan.seeds - 1}; models without randomness ran once"]
     return BenchReport("next-item", protocol, data, rows, notes)
