@@ -5,10 +5,43 @@ Shapes use the field's letters in jaxtyping form: ``item``, ``user``, ``dim``, `
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int64
 
-__all__ = ["first_occurrence", "group_offsets", "is_among", "normalise", "occurrences", "top_k", "top_k_rows"]
+__all__ = [
+    "bounded_slices",
+    "first_occurrence",
+    "group_offsets",
+    "is_among",
+    "normalise",
+    "occurrences",
+    "top_k",
+    "top_k_rows",
+]
+
+
+def bounded_slices(sizes: Int[np.ndarray, " row"], rows: int, total: int) -> Iterator[slice]:
+    """Slices that cover all rows, each of at most so many rows and of so much size; one row alone may have more.
+
+    Args:
+        sizes: of each row.
+        rows: most rows of a slice, at least 1.
+        total: most size of a slice.
+
+    Example:
+        >>> [(part.start, part.stop) for part in bounded_slices(np.array([5, 1, 1, 9, 1]), 3, 6)]
+        [(0, 2), (2, 3), (3, 4), (4, 5)]
+    """
+    reached = np.cumsum(sizes)
+    start = 0
+    while start < sizes.size:
+        before = reached[start - 1] if start else 0
+        stop = int(np.searchsorted(reached, before + total, side="right"))
+        stop = min(max(stop, start + 1), start + rows)
+        yield slice(start, stop)
+        start = stop
 
 
 def normalise(matrix: Float[np.ndarray, "*rows dim"]) -> Float32[np.ndarray, "*rows dim"]:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float64, Int32
 
+from bowerbird.arrays import bounded_slices
 from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
 from bowerbird.recommenders.interactions import Interactions
@@ -22,6 +23,11 @@ Effort = Literal["quick", "standard", "thorough"]
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 MOST_CASES = 5_000
 """Validation cases of one kind; more cost time and hardly move a mean."""
+MOST_OF_ONE = 500
+"""Validation cases of one kind from one person: somebody with half of all events is still one person, and each of their cases is as
+long as their history."""
+MOST_EVENTS = 2_000_000
+"""Events of all histories of a batch."""
 OWN_SHARE = 0.1
 """Share of users whose last event is held back where no validation part is given."""
 
@@ -71,10 +77,10 @@ class HeldOut:
     """Whether items of the history leave the ranking."""
 
     def parts(self, size: int) -> Iterator[tuple[slice, Histories]]:
-        """The cases in batches of a size."""
-        for start in range(0, self.target.size, size):
-            stop = min(start + size, self.target.size)
-            yield slice(start, stop), self.histories.part(start, stop)
+        """The cases in batches of at most a size, and of at most :data:`MOST_EVENTS` events unless one alone has more."""
+        lengths = np.bincount(self.histories.users, minlength=self.target.size)
+        for part in bounded_slices(lengths, size, MOST_EVENTS):
+            yield part, self.histories.part(part.start, part.stop)
 
     def ndcg(self, fitted: FittedRecommender) -> Float64[np.ndarray, " case"]:
         """NDCG@10 of each case under full ranking."""
@@ -135,12 +141,21 @@ def _cases(
     ages = valid.ages()
     totals = np.bincount(valid.users, minlength=valid.users_total)
     first = ages == totals[valid.users] - 1
-    chosen = np.concatenate([_some(first, random), _some(~first, random)])
+    chosen = np.concatenate([_some(first, random), _some(~first & _few_of_each(valid, random), random)])
     return HeldOut(
         _histories(train, valid, chosen, totals[valid.users] - 1 - ages, valid_from),
         valid.items[chosen],
         seen_out,
     )
+
+
+def _few_of_each(valid: Interactions, random: np.random.Generator) -> Bool[np.ndarray, " event"]:
+    """At most :data:`MOST_OF_ONE` events of each person, by chance; nothing is drawn where nobody has more."""
+    kept = np.ones(len(valid), dtype=bool)
+    for person in np.flatnonzero(np.bincount(valid.users) > MOST_OF_ONE):
+        own = np.flatnonzero(valid.users == person)
+        kept[random.choice(own, own.size - MOST_OF_ONE, replace=False)] = False
+    return kept
 
 
 def _some(mask: Bool[np.ndarray, " event"], random: np.random.Generator) -> np.ndarray:

@@ -73,7 +73,7 @@ class ItemKnn:
             TooLargeError: they would not fit into memory.
         """
         matrix = train.matrix()
-        require_pairs("ItemKNN", matrix)
+        require_pairs("ItemKNN", matrix, 32)  # rows and columns of each pair, too
         pairs = sparse.coo_array(matrix.T @ matrix)
         norm = np.sqrt(matrix.sum(axis=0))
         values = pairs.data / (norm[pairs.row] * norm[pairs.col] + self.settings.shrink)

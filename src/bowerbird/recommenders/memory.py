@@ -9,8 +9,8 @@ from bowerbird.telemetry import memory_available, require_memory
 
 __all__ = ["pairs_sharing_people", "require_factors", "require_pairs"]
 
-PAIR_BYTES = 40
-"""Of a pair while the table is made: the product, its rows and columns, and the damped copy of it."""
+PAIR_BYTES = 20
+"""Of a pair while the table is made: the product and a copy of it; measured on two sets."""
 SAMPLED_ITEMS = 256
 
 
@@ -40,19 +40,20 @@ def pairs_sharing_people(matrix: sparse.csr_array, limit: float = 0.0) -> float:
     return min(bound, filled * items / chosen.size)
 
 
-def require_pairs(model: str, matrix: sparse.csr_array) -> None:
+def require_pairs(model: str, matrix: sparse.csr_array, pair_bytes: int = PAIR_BYTES) -> None:
     """Refuse a table of the pairs of items that share a person, should it not fit.
 
     Args:
         model: begins the message.
         matrix: people by items.
+        pair_bytes: what a pair takes while the table is made.
 
     Raises:
         TooLargeError: it would not fit into memory.
     """
-    pairs = pairs_sharing_people(matrix, memory_available() / PAIR_BYTES)
+    pairs = pairs_sharing_people(matrix, memory_available() / pair_bytes)
     advice = f"leave it out of --models, keep fewer items ({matrix.shape[1]:,}), or only each person's newest events"
-    require_memory(model, {f"{pairs:,.0f} pairs of items": (PAIR_BYTES * pairs, advice)})
+    require_memory(model, {f"{pairs:,.0f} pairs of items": (pair_bytes * pairs, advice)})
 
 
 def require_factors(model: str, shape: tuple[int, int], width: int, copies: float, setting: str) -> None:

@@ -26,7 +26,7 @@ from bowerbird.telemetry import require_memory
 
 __all__ = ["CooccurrenceSettings", "SequentialCooccurrence", "decayed_histories"]
 
-PAIR_BYTES = 40
+PAIR_BYTES = 30
 """Of a pair while the table is made: both directions, their sum, and the damped copy of it."""
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32, Int64
 
-from bowerbird.arrays import group_offsets, top_k_rows
+from bowerbird.arrays import bounded_slices, group_offsets, top_k_rows
 from bowerbird.metrics import target_rank
 from bowerbird.randomness import generator
+from bowerbird.recommenders.guidance import MOST_EVENTS
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.recommender import FittedRecommender, Histories
 
@@ -42,15 +43,14 @@ class Cases:
         return int(self.users.size)
 
     def batches(self) -> Iterator[tuple[slice, Histories]]:
-        """The cases in batches whose scores fit into bounded memory."""
+        """The cases in batches whose scores and histories fit into bounded memory."""
         items_total = self.events.items_total
         order = np.argsort(self.events.users, kind="stable")
         items = self.events.items[order]
         at = None if self.events.at is None else self.events.at[order]
         starts = group_offsets(self.events.users[order], self.events.users_total)
         size = max(1, BATCH_SCORES // max(1, items_total))
-        for first in range(0, len(self), size):
-            part = slice(first, min(first + size, len(self)))
+        for part in bounded_slices(self.lengths, size, MOST_EVENTS):
             lengths = self.lengths[part]
             local = np.repeat(np.arange(lengths.size, dtype=np.int32), lengths)
             offset = np.arange(local.size) - (np.cumsum(lengths) - lengths)[local]
