@@ -134,4 +134,4 @@ def test_a_machine_that_is_too_small_is_told_before_the_start_what_to_lower(fold
     built = run("build", "users", "-w", folder / "shop", "--set", "sequence.max_length=199")
     assert built.exit_code == 0, built.output
     assert "user_universal" in built.output
-    assert "lower most_moments" in " ".join(built.output.split())
+    assert "keep fewer items (300)" in " ".join(built.output.split())
