@@ -1,8 +1,8 @@
 """The verdict on two pictures: the same, seen to differ, or no telling.
 
 Three looks, from cheap to dear. *In place*: plain or mirrored, nothing moved, they differ nowhere by more than a
-limit. *Photos* are laid on each other by their local features and asked where they agree; the answers are weighed by
-a logistic rule. *Drawings*, which share most of their places with others of their style, are laid on each other
+limit. *Photos* are laid on each other by their local features and asked where they agree; the answers are weighed by a
+rule learnt from altered copies (:mod:`bowerbird.content.copy_rule`). *Drawings*, which share most of their places with others of their style, are laid on each other
 with great care and must agree everywhere (:mod:`bowerbird.content.picture_alignment`).
 """
 
@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from bowerbird.content.copy_rule import Evidence, copy_log_odds, evidence
 from bowerbird.content.encoder import side_by_side
 from bowerbird.content.local_features import LocalFeatures, local_features, no_features
 from bowerbird.content.picture_alignment import (
@@ -27,17 +28,15 @@ from bowerbird.content.picture_alignment import (
     thumbnail,
 )
 from bowerbird.content.picture_matching import Movement, shared_movements
-from bowerbird.content.picture_overlay import Agreement, agreement, small_picture, texture
+from bowerbird.content.picture_overlay import agreement, small_picture, texture
 from bowerbird.content.pictures import decoded
 
-__all__ = ["PHOTO_FROM", "REVISION", "CopyVerifier", "copy_logit"]
+__all__ = ["PHOTO_FROM", "REVISION", "CopyVerifier"]
 
-REVISION = "3"
+REVISION = "4"
 """Raised by hand when a verdict may change; kept verdicts of another revision are not used."""
 PHOTO_FROM = 0.01
 """Pictures with less :func:`~bowerbird.content.picture_overlay.texture` are drawings."""
-SURELY_PHOTO = 0.16
-"""Pictures with less texture may be drawings: what their local features say counts for less."""
 DRAWING_IN_PLACE = 12.0
 """Grey levels a whole or mirrored drawing may differ by, in the sixth by sixth where it differs most."""
 PHOTO_IN_PLACE = 5.0
@@ -54,8 +53,6 @@ CONTRADICTS_FROM = 12
 """Features that lie right on two photos and yet the photos differ: then one is seen not to be the other."""
 CONTRADICTS_BELOW = 0.2
 """Probability of a copy under which two photos are said to differ."""
-STILL = 0.03
-"""Largest change of size, turn or shift, in shares of the longer side, of pictures that were not moved."""
 KEPT_PICTURES = 4096
 """Pictures whose features are held at a time, about 80 kB each."""
 _ASKED = 1024
@@ -182,6 +179,7 @@ def _photo_scores(
     seen: list[_Seen], first: Int64[np.ndarray, "pair"], second: Int64[np.ndarray, "pair"]
 ) -> Float32[np.ndarray, "pair"]:
     scores = np.zeros(len(first), np.float32)
+    laid, known = [], []
     order = np.argsort(first, kind="stable")
     for start in _runs(first[order]):
         group = order[start]
@@ -190,59 +188,29 @@ def _photo_scores(
             one = seen[first[asked[0]]]
             others = [seen[row] for row in second[asked]]
             found = shared_movements(one.features, [other.features for other in others])
-            scores[asked] = [
-                _photo_score(one, other, move) for other, move in zip(others, found, strict=True)
-            ]
+            for pair, other, movement in zip(asked.tolist(), others, found, strict=True):
+                shown = _photo_evidence(one, other, movement)
+                if shown is not None:
+                    laid.append((pair, movement.agreeing if movement is not None else 0))
+                    known.append(shown)
+    if laid:
+        pairs, places = np.array(laid, np.int64).T
+        probability = 1 / (1 + np.exp(-copy_log_odds(known)))
+        # little that agrees by chance says nothing; much that lies right and yet differs says no
+        differ = (places >= CONTRADICTS_FROM) & (probability < CONTRADICTS_BELOW)
+        scores[pairs] = np.where(probability >= 0.5, probability, np.where(differ, -1, 0))
     return scores
+
+
+def _photo_evidence(one: _Seen, other: _Seen, movement: Movement | None) -> Evidence | None:
+    """What the rule reads; None for photos that cannot be laid on each other."""
+    if movement is None:
+        return None
+    agrees = agreement(one.small.astype(np.float32), other.small.astype(np.float32), movement)
+    return None if agrees is None else evidence(agrees, movement, (one.texture, other.texture))
 
 
 def _runs(values: Int64[np.ndarray, "n"]) -> list[slice]:
     """Slices of equal neighbouring values."""
     bounds = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
     return [slice(a, b) for a, b in pairwise(bounds) if b > a]
-
-
-def _photo_score(one: _Seen, other: _Seen, movement: Movement | None) -> float:
-    if movement is None:
-        return 0.0
-    agrees = agreement(one.small.astype(np.float32), other.small.astype(np.float32), movement)
-    if agrees is None:
-        return 0.0
-    probability = 1 / (1 + np.exp(-copy_logit(agrees, (one.texture, other.texture), _unmoved(movement))))
-    if probability >= 0.5:
-        return float(probability)
-    # little that agrees by chance says nothing; much that lies right and yet differs says no
-    return -1.0 if movement.agreeing >= CONTRADICTS_FROM and probability < CONTRADICTS_BELOW else 0.0
-
-
-def _unmoved(movement: Movement) -> bool:
-    """Whether the pictures lie on each other as they are, or only mirrored."""
-    return bool(np.abs(movement.matrix - np.eye(2)).max() < STILL and np.abs(movement.shift).max() < STILL)
-
-
-def copy_logit(agrees: Agreement, textures: tuple[float, float], unmoved: bool) -> float:
-    """Log-odds that two photos laid on each other are the same.
-
-    A logistic rule fitted to altered copies of fashion photos beside their hardest look-alikes, which are the next
-    photos of a series: how the weights came about is in the log of experiments. Drawings of one style share outlines
-    and not what fills them. So where either may be a drawing, colours must agree nearly everywhere the pattern does; and
-    where both may be, and nothing was moved, they must agree everywhere.
-
-    Args:
-        agrees: where they agree.
-        textures: the two pictures' :func:`~bowerbird.content.picture_overlay.texture`.
-        unmoved: whether they lie on each other as they are, or only mirrored.
-    """
-    either = max(0.0, 1 - min(textures) / SURELY_PHOTO)
-    both = max(0.0, 1 - max(textures) / SURELY_PHOTO)
-    return (
-        3.6 * agrees.both
-        + 8.9 * agrees.colour_of_pattern
-        + 2.4 * agrees.pattern_of_colour
-        - 0.034 * min(agrees.typical, 20.0)
-        - 3.1 * agrees.recoloured
-        + 15.1 * agrees.covered
-        - 25.7
-        - min(1.0, 4 * either) * (0.5 + 50 * (1 - agrees.colour_of_pattern))
-        - (38 * both * (1 - agrees.both) if unmoved else 0.0)
-    )

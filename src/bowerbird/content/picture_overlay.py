@@ -29,6 +29,12 @@ _FEWEST = 6
 _SAME_PATTERN = 0.8
 _LIKE_PATTERN = 0.6
 _SAME_COLOUR = 12.0
+_EXACT_PATTERN = 0.9
+_EXACT_COLOUR = 5.0
+_FAINT = 14.0
+"""Grey levels that what is faint spreads by at most."""
+_FAR = 40.0
+"""Levels beyond which colours are simply others."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +43,26 @@ class Agreement:
 
     both: float
     """Share whose pattern and colour are the same."""
+    same_pattern: float
+    """Share whose pattern is the same, whatever the colour."""
+    clear: float
+    """Correlation of the pattern that the best quarter of the cells reaches: a copy under a sticker has near 1."""
     colour_of_pattern: float
     """Of those with the same pattern, the share with the same colour: a sibling's shirt has the seams in place."""
-    pattern_of_colour: float
-    """Of those with the same colour, the share with the same pattern: a sibling's folds fall otherwise."""
     typical: float
-    """Median difference of colour over those cells, in levels."""
+    """Median difference of colour over those cells, in levels, at most 40."""
+    least: float
+    """The difference of colour that a quarter of the cells stays below, in levels, at most 40."""
     recoloured: float
     """Largest logarithm of a channel's change of contrast, 0 when nothing was changed."""
     covered: float
     """Share of the smaller-shown picture that overlaps, at most 1."""
+    agreeing: int
+    """Cells whose pattern and colour are the same."""
+    exact: int
+    """Of those, the cells that are nearly equal: what is not covered in a copy."""
+    faint: float
+    """Share that shows only faint things (folds, skin) in one of the two pictures: drawings have few of them."""
 
 
 def small_picture(pixels: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "high wide 3"]:
@@ -100,7 +116,7 @@ def agreement(
     weight = inside[..., None]
     mean_one = _cells(moved * weight)[usable] / count[usable, None]
     mean_other = _cells(still * weight)[usable] / count[usable, None]
-    pattern, shows = _pattern(moved.mean(axis=2), still.mean(axis=2), inside, count, usable)
+    pattern, weaker, shows = _pattern(moved.mean(axis=2), still.mean(axis=2), inside, count, usable)
     if shows.sum() < _FEWEST:
         return None
     difference, recoloured = _recoloured(mean_one, mean_other, pattern >= _SAME_PATTERN)
@@ -108,14 +124,20 @@ def agreement(
     of_other = area / (other.shape[0] * other.shape[1])
     of_one = area * abs(float(np.linalg.det(inverse))) / (one.shape[0] * one.shape[1])
     pattern, difference = pattern[shows], difference[shows]
-    colour = difference <= _SAME_COLOUR
+    colour, same = difference <= _SAME_COLOUR, pattern >= _SAME_PATTERN
+    typical, least = np.minimum(np.quantile(difference, (0.5, 0.25)), _FAR)
     return Agreement(
-        float((colour & (pattern >= _SAME_PATTERN)).mean()),
-        _share(colour, pattern >= _LIKE_PATTERN),
-        _share(pattern >= _SAME_PATTERN, colour),
-        float(np.median(difference)),
-        recoloured,
-        float(min(1.0, max(of_other, of_one))),
+        both=float((colour & same).mean()),
+        same_pattern=float(same.mean()),
+        clear=float(np.quantile(pattern, 0.75)),
+        colour_of_pattern=_share(colour, pattern >= _LIKE_PATTERN),
+        typical=float(typical),
+        least=float(least),
+        recoloured=recoloured,
+        covered=float(min(1.0, max(of_other, of_one))),
+        agreeing=int((colour & same).sum()),
+        exact=int(((pattern >= _EXACT_PATTERN) & (difference <= _EXACT_COLOUR)).sum()),
+        faint=float((weaker[shows] < _FAINT).mean()),
     )
 
 
@@ -155,13 +177,14 @@ def _pattern(
     inside: Float32[np.ndarray, "96 96"],
     count: Float32[np.ndarray, "16 16"],
     usable: Bool[np.ndarray, "16 16"],
-) -> tuple[Float32[np.ndarray, "cell"], Bool[np.ndarray, "cell"]]:
-    """Correlation of the brightness within each usable cell, and whether either picture shows something there."""
+) -> tuple[Float32[np.ndarray, "cell"], Float32[np.ndarray, "cell"], Bool[np.ndarray, "cell"]]:
+    """Of each usable cell: correlation of the brightness, the weaker spread, whether either shows something."""
     sums = _cells(np.stack([one, other, one * one, other * other, one * other], axis=-1) * inside[..., None])
     a, b, aa, bb, ab = (sums[usable] / count[usable, None]).T
     spread_one, spread_other = np.maximum(aa - a * a, 0), np.maximum(bb - b * b, 0)
     together = (ab - a * b) / np.sqrt((spread_one + 1) * (spread_other + 1))
-    return together.astype(np.float32), np.maximum(spread_one, spread_other) > _SHOWS**2
+    weaker = np.sqrt(np.minimum(spread_one, spread_other))
+    return together.astype(np.float32), weaker, np.maximum(spread_one, spread_other) > _SHOWS**2
 
 
 def _recoloured(

@@ -108,7 +108,7 @@ def labelled_pictures(images: Path, labels: Path, columns: Sequence[str]) -> Lab
 
     Raises:
         NotFoundError: a file is not there.
-        InputError: a column is missing, or no label names a picture.
+        InputError: a column is missing or without a label, or no label names a picture.
     """
     table, source = read_table(labels), picture_source(images)
     known = [name for name in table.column_names if name != SPLIT_COLUMN]
@@ -126,6 +126,11 @@ def labelled_pictures(images: Path, labels: Path, columns: Sequence[str]) -> Lab
     if len(table) > rows.size:
         notes.append(f"{len(table) - rows.size:,} of {len(table):,} label rows without a picture left out")
     read = tuple(_column(name, table, rows) for name in columns)
+    empty = [one.name for one in read if not one.classes]
+    if empty:
+        raise InputError(
+            f"{labels.name}: column {empty[0]!r} holds no label for any of {rows.size:,} pictures; name columns with labels"
+        )
     split = _split(table, rows) if SPLIT_COLUMN in table.column_names else None
     digest = hashlib.blake2b(digest_size=8)
     for place in places:

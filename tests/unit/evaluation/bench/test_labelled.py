@@ -70,6 +70,8 @@ def test_mistakes_in_the_files_are_explained(tmp_path: Path):
         InputError, match="no column names the pictures and its 3 rows are not the 2 pictures"
     ):
         labelled_pictures(images, unnamed, ["colour"])
+    with pytest.raises(InputError, match="column 'colour' holds no label for any of 2 pictures"):
+        labelled_pictures(images, labels(tmp_path, colour=["", None]), ["colour"])
     few = labelled_pictures(images, labels(tmp_path, colour=["red"] * 2), ["colour"])
     with pytest.raises(InputError, match="2 labelled pictures; expected at least 10"):
         parts_of(few, 0)
