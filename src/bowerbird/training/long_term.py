@@ -93,7 +93,7 @@ class FutureTask:
     of a sequence and one positive ``p`` drawn from the events of the next ``future_days``.
 
     Source: Pancha et al., "PinnerFormer", arXiv:2205.04507, section 3 (dense all action loss, mixed negatives, logQ).
-    With ids in place of pictures' vectors and one positive per position.
+    With a learnt part of each item beside its content, and one positive per position.
 
     Args:
         model: what is trained.
