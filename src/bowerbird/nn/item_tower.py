@@ -123,7 +123,7 @@ class ItemTower(nn.Module):
         total = (tokens * kept).sum(dim=1) / counts.sqrt()
         hidden = total + self.attended(self._read(tokens, shown))
         hidden = hidden + self.narrow(functional.gelu(self.wide(self.norm(hidden))))
-        return functional.normalize(hidden, dim=1) * shown.any(dim=1, keepdim=True)
+        return functional.normalize(hidden.float(), dim=1) * shown.any(dim=1, keepdim=True)
 
     def _read(
         self, tokens: Float[Tensor, "item token dim"], shown: Bool[Tensor, "item token"]

@@ -19,10 +19,12 @@ def info_nce(
     same: Bool[Tensor, "pair pair"] | None = None,
     log_popularity: Float[Tensor, "pair"] | None = None,
     target: Float[Tensor, "pair pair"] | None = None,
+    beside: Float[Tensor, "negative dim"] | None = None,
+    same_beside: Bool[Tensor, "pair negative"] | None = None,
 ) -> Float[Tensor, ""]:
     """Each left vector should find its right vector among all of the batch, and the other way round.
 
-    ``loss = mean_i ( CE(scale l_i R^T - log q, i) + CE(scale r_i L^T, i) ) / 2``
+    ``loss = mean_i ( CE(scale l_i R^T - log q, i) + CE(scale r_i L^T, i) ) / 2``, R with the rows beside it
 
     Args:
         left: unit vectors.
@@ -32,6 +34,8 @@ def info_nce(
         log_popularity: logarithm of how likely each right row is to be in a batch; without it what is
             popular is pushed away for being drawn often (logQ correction).
         target: how much of each pair's target lies on each other pair, see :func:`softened`; all on its own when None.
+        beside: unit vectors of more negatives of the left vectors, hard ones for instance.
+        same_beside: pairs of a left vector and one beside that belong together and must not count as negatives.
 
     Source: van den Oord et al. 2018, arXiv:1807.03748; symmetric as in CLIP (arXiv:2103.00020); logQ as in Yi et al.,
     RecSys 2019, section 4.
@@ -42,7 +46,14 @@ def info_nce(
         scores = scores.masked_fill(same & (own[:, None] != own[None, :]), -1e4)
     ahead = scores if log_popularity is None else scores - log_popularity[None, :]
     wanted = own if target is None else target
-    return (functional.cross_entropy(ahead, wanted) + functional.cross_entropy(scores.T, wanted)) / 2
+    back = functional.cross_entropy(scores.T, wanted)
+    if beside is not None:
+        more = left @ beside.T * scale.clamp(max=MOST_SCALE)
+        if same_beside is not None:
+            more = more.masked_fill(same_beside, -1e4)
+        ahead = torch.cat([ahead, more], dim=1)
+        wanted = own if target is None else functional.pad(target, (0, len(beside)))
+    return (functional.cross_entropy(ahead, wanted) + back) / 2
 
 
 def softened(

@@ -59,6 +59,13 @@ class Standard:
         raw = weight / scale[:, None]
         return raw.astype(np.float32), -(mean @ raw).astype(np.float32)
 
+    def unfolded(
+        self, group: str, raw: Float32[np.ndarray, "width dim"]
+    ) -> tuple[Float32[np.ndarray, "width dim"], Float32[np.ndarray, "dim"]]:
+        """The projection of standardised rows that equals ``raw`` on raw ones: a matrix and a shift."""
+        mean, scale = self._of[group]
+        return (raw * scale[:, None]).astype(np.float32), (mean @ raw).astype(np.float32)
+
 
 class TowerData:
     """One side of the items, ready to be cut into batches.
@@ -170,6 +177,7 @@ class SidesOfItems:
         texts: TextsOfItems,
         live: Mapping[str, LiveInput] | None = None,
     ) -> None:
+        self._names = (*(one.name for one in inputs), "words")
         self.standard = Standard(inputs, (seen, said))
         self.seen = TowerData(seen, inputs, self.standard, live)
         self.said = TowerData(said, inputs, self.standard, live)
@@ -216,6 +224,21 @@ class SidesOfItems:
             present = present & ((lots > drop) | (lots == lots.max(dim=1, keepdim=True).values))
         return both[0], both[1], present
 
+    def as_asked(self, said: Batch, names: Sequence[str], share: float, draw: np.random.Generator) -> Batch:
+        """Texts of which some are seen as a query is: with a few modalities alone, where they have any of them.
+
+        Args:
+            said: a batch of texts.
+            names: the modalities of a query.
+            share: of the texts.
+            draw: decides which.
+        """
+        if share <= 0:
+            return said
+        chosen = torch.from_numpy(draw.random(len(said[2])) < share)
+        left = said[2] & torch.tensor([name in names for name in self._names])
+        return said[0], said[1], torch.where((chosen & left.any(dim=1))[:, None], left, said[2])
+
     def together(self, rows: Int64[np.ndarray, "n"], seen: Batch, said: Batch) -> Batch:
         """Whole items from batches of their sides, of which they are the first."""
         count = len(rows)
@@ -245,6 +268,30 @@ def new_tower(inputs: Sequence[TowerInput], words: int, dim: int, dropout: float
     """An untrained tower for some inputs."""
     modalities = tuple(Modality(one.name, one.group, one.space.dim) for one in inputs)
     return ItemTower(modalities, words, dim, dropout)
+
+
+def restored(tower: ItemTower, trained: UnifiedTower, standard: Standard) -> None:
+    """Give a tower the weights of a trained one with the same inputs and words: the inverse of :func:`exported`.
+
+    Args:
+        tower: what :func:`new_tower` made.
+        trained: where the weights come from.
+        standard: how columns are scaled from now on.
+    """
+    tensors, state, shifts = trained.tensors, {}, {}
+    for group in dict.fromkeys(one.group for one in trained.inputs):
+        weight, shifts[group] = standard.unfolded(group, tensors[f"projection.{group}"])
+        state[f"projections.{group}.weight"] = weight.T
+    for one in trained.inputs:
+        state[f"kinds.{one.name}"] = tensors[f"kind.{one.name}"] + shifts[one.group]
+    if trained.vocabulary.words:
+        state["kinds.words"], state["bag.weight"] = tensors["kind.words"], tensors["words"]
+    state["question"] = tensors["question"]
+    for layer in ("token_norm", "norm", "key_value", "attended", "wide", "narrow"):
+        state[f"{layer}.weight"] = tensors[f"{layer}.weight"].T
+        state[f"{layer}.bias"] = tensors[f"{layer}.bias"]
+    arrays = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in state.items()}
+    tower.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})
 
 
 def exported(

@@ -37,7 +37,11 @@ from bowerbird.workspace.workbench import Workbench
 
 REVISION = 3
 """Raised by hand when what an evaluation measures changes."""
-LEARNT = ("cooccurrence", "graph_index", "next_item", ENCODER, LONG_TERM, "ranker")
+LEARNT = (
+    *("neighbour_tower", "item_vector", "item_interests", "item_index"),
+    *("cooccurrence", "graph_network", "graph_vector", "graph_index"),
+    *("next_item", ENCODER, LONG_TERM, "ranker"),
+)
 """What requests read that is learnt from events: made again from the past only."""
 AUDIENCES_READ = ("user_vector", "user_universal", "user_interests", "user_state", "user_audiences")
 """What ads read besides, where audiences are declared."""

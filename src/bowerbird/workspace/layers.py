@@ -18,10 +18,7 @@ from bowerbird.stores.signals import LocalSignals
 CONTENT_SIGNALS = (
     "image_vector",
     "text_vector",
-    "item_vector",
     "near_duplicates",
-    "item_interests",
-    "attributes",
     "picture_quality",
     "picture_text",
     "colours",
@@ -32,9 +29,7 @@ CONTENT_SIGNALS = (
 CONTENT_MODELS = (
     "tuned_encoders",
     "unified",
-    "fusion",
     "looks",
-    "item_index",
     "image_index",
     "text_index",
     "lexical",

@@ -34,6 +34,11 @@ class ContentSettings(Settings):
     retrain: Literal["anew", "toward"] = "anew"
     """How a trained space of items is made again when the catalogue changed: ``anew``, or ``toward`` the vectors of the version
     before, so that vectors kept elsewhere stay comparable. What is left of that is in the note of ``item_vector``."""
+    neighbours: Literal["auto", "off"] = "auto"
+    """Whether a trained space of items also learns which items people keep together, in collections or each person by themselves:
+    ``auto`` from 2,000 positive actions on, and again when the log has doubled or somebody was forgotten."""
+    hard_negatives: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of those pairs that bring a look-alike, neither kept with them nor a copy, as one more negative; it was measured to change nothing."""
     graph: Literal["auto", "closed", "trained", "off"] = "auto"
     """How vectors are made of who keeps what, where a surface has the source ``kept_together``: a closed form, or a trained
     network, which needs torch. ``auto`` trains from 100,000 positive actions on."""

@@ -29,6 +29,9 @@ from bowerbird.workspace.layers import LayeredModels, LayeredSignals
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.taxonomy import read_taxonomy
 
+_AFTER_ALL = 2**62
+"""A point of the log after which nothing came."""
+
 
 class Workbench:
     """What a build, a release and an evaluation read a workspace through.
@@ -147,7 +150,8 @@ class Workbench:
     def inputs(self) -> dict[str, str]:
         """Versions of what builds read: the catalogue, its size, and the events.
 
-        The size is told to the next power of two, and how many items were forgotten.
+        Sizes are told to the next power of two, with how much was forgotten: what reads them is made again when there
+        is twice as much to learn from, or less that may be learnt from.
         A time that was asked for counts too: the same events are older a month later, and states, decays
         and recency change with no new event.
         """
@@ -163,8 +167,15 @@ class Workbench:
             "catalogue": catalogue,
             "catalogue size": f"below {1 << len(self.items).bit_length():,}, {self.catalogue.forgotten_items} forgotten",
             "events": events,
+            "events size": self._events_size(),
             "audience lists": lists.hexdigest(),
         }
+
+    def _events_size(self) -> str:
+        kept = self.log.count()
+        forgotten = self.log.read_since(_AFTER_ALL)[1] - kept
+        known = kept if self._as_of is None else len(self.events)
+        return f"below {1 << known.bit_length():,}, {forgotten} forgotten"
 
     def card(
         self,

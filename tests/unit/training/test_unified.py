@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
+from bowerbird.content.neighbour_pairs import Neighbours
 from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.errors import InputError, NotReadyError, SpaceMismatchError
 from bowerbird.records.signal import Space, Vectors
@@ -39,7 +40,7 @@ def toy_pairs(items: int = 240, neighbours: int = 0) -> Pairs:
     said = ItemParts({"title": Block(title, everywhere)}, vocabulary.counts(names))
     near = np.argsort(((hidden[:, None] - hidden[None]) ** 2).sum(axis=2), axis=1)[:, 1]
     ways = np.stack([np.arange(items), near], axis=1)[:neighbours].astype(np.int64)
-    return Pairs(INPUTS, seen, said, np.arange(items), vocabulary, ways)
+    return Pairs(INPUTS, seen, said, np.arange(items), vocabulary, Neighbours(ways))
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def test_vectors_of_another_encoder_are_refused(trained):
 def test_kept_together_items_come_closer():
     pairs, settings = toy_pairs(neighbours=240), QUICK.model_copy(update={"held_out": 0.0})
     alone = Pairs(INPUTS, pairs.seen, pairs.said, pairs.item_of, pairs.vocabulary)
-    ways = pairs.neighbours
+    ways = pairs.neighbours.pairs
 
     def closeness(one: Pairs) -> float:
         matrix = train_unified(one, settings, seed=1).tower.project(whole(pairs)).matrix

@@ -1,48 +1,41 @@
 """``bench neighbour-loss``: does a tower find items nobody has met better for having seen what is kept together?
 
-The item tower is trained on known items only, once on what their words say and once with the neighbour loss beside it: two
-items that follow each other in somebody's sequence should find each other. New items are then ranked for each history
-by content alone, by either tower. The lift is paired over targets, its error clustered by person.
+The item tower is trained on known items only: on what their words say, and then, as a build does it, on with the neighbour
+loss, so that two items which people keep together find each other. New items are then ranked for each history by content
+alone and by either tower. The lift is paired over targets, its error clustered by person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from bowerbird.arrays import normalise
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
-from bowerbird.content.unified import TowerInput
+from bowerbird.content.neighbour_pairs import Neighbours, neighbour_pairs
+from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.evaluation.bench.cold_items import ColdTask, cold_task, content_ranks
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.fitting import BenchPlan, bench_data, required_content
 from bowerbird.evaluation.bench.report import BenchReport, BenchRow, Estimate
 from bowerbird.metrics import target_rank
 from bowerbird.metrics.uncertainty import standard_error
-from bowerbird.randomness import generator
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.records.signal import Space
+from bowerbird.training.kept_together import NEIGHBOUR_SETTINGS, trained_on_neighbours
 from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified
 
-__all__ = ["NEIGHBOUR_LOSS", "kept_together", "run_neighbour_loss"]
+__all__ = ["ALONE", "TOGETHER", "run_neighbour_loss"]
 
-NEIGHBOUR_LOSS = UnifiedSettings(
-    dim=128,
-    epochs=10,
-    batch=1000,
-    texts=1,
-    narrow_weight=0.0,
-    neighbour_weight=1.0,
-    soft_share=0.0,
-    held_out=0.0,
+ALONE = UnifiedSettings(
+    dim=128, epochs=10, batch=1000, texts=1, narrow_weight=0.0, soft_share=0.0, held_out=0.0
 )
-WINDOW = 3
-"""Items at most so many steps apart in a sequence are neighbours."""
-MOST_PAIRS = 20_000
-"""Neighbour pairs learnt from; a random choice where there are more."""
+"""How the tower of content is trained: the last epoch is kept, so that every row has seen as many items."""
+TOGETHER = NEIGHBOUR_SETTINGS
+"""How it is trained on: as in a build."""
 Z = 1.96
 CONTENT, WITHOUT, WITH = "content only", "tower, no neighbour loss", "tower, neighbour loss"
 
@@ -77,22 +70,23 @@ def run_neighbour_loss(interactions: Interactions, words: Sequence[str], plan: B
     notes = []
     for seed in range(plan.seeds):
         task = cold_task(interactions, seed)
-        pairs = kept_together(task.train, seed)
-        for name, weight in ((CONTENT, None), (WITHOUT, 0.0), (WITH, 1.0)):
+        known = _Known.of(task, content, words, seed)
+        start: UnifiedTower | None = None
+        for name in (CONTENT, WITHOUT, WITH):
             with row_cost() as cost:
-                vectors = (
-                    unit if weight is None else _tower_vectors(task, content, words, pairs, weight, seed)
-                )
+                if name != CONTENT:
+                    start = known.tower(start, seed)
+                vectors = unit if start is None else start.project(known.whole).matrix
                 ranks = content_ranks(task, vectors, seed)
             found[name].append(_Found(ranks, task.new.people.astype(np.int64)))
             cpu_s[name] += cost.cpu_s / plan.seeds
             peak_mb[name] = max(peak_mb[name], cost.peak_mb)
-            if weight is not None:
+            if start is not None:
                 plan.progress.advance()
         if seed == 0:
             notes.append(
                 f"{task.rule}: {len(task.new):,} targets among {int((~task.known).sum()):,} new items of "
-                f"{task.known.size:,}; {len(pairs):,} neighbour pairs of known items"
+                f"{task.known.size:,}; {len(known.pairs.neighbours):,} neighbour pairs of known items"
             )
     plan.progress.finish()
     rows = [
@@ -101,6 +95,7 @@ def run_neighbour_loss(interactions: Interactions, words: Sequence[str], plan: B
     ]
     notes += [
         "recall and ndcg: new targets among new items; towers saw known items only; how fast a history fades is chosen on items hidden in train",
+        f"{WITH}: trained on from the tower without it, whose seconds are not counted again",
         *(_interval(found, base) for base in (CONTENT, WITHOUT)),
         f"seeds 0..{plan.seeds - 1}",
     ]
@@ -108,50 +103,40 @@ def run_neighbour_loss(interactions: Interactions, words: Sequence[str], plan: B
     return BenchReport("neighbour-loss", "cold", data, rows, notes)
 
 
-def kept_together(train: Interactions, seed: int) -> Int64[np.ndarray, "pair 2"]:
-    """Pairs of items at most :data:`WINDOW` steps apart in somebody's sequence."""
-    order = np.argsort(train.users, kind="stable")
-    people, items = train.users[order], train.items[order].astype(np.int64)
-    parts = [np.empty((0, 2), dtype=np.int64)]
-    for distance in range(1, min(WINDOW, people.size - 1) + 1):
-        same = (people[:-distance] == people[distance:]) & (items[:-distance] != items[distance:])
-        parts.append(np.stack([items[:-distance][same], items[distance:][same]], axis=1))
-    pairs = np.concatenate(parts)
-    if len(pairs) > MOST_PAIRS:
-        pairs = pairs[
-            np.sort(generator(seed, "neighbour pairs").choice(len(pairs), MOST_PAIRS, replace=False))
-        ]
-    return pairs
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What towers are trained on, and what they are asked about."""
 
+    pairs: Pairs
+    """Known items: content on one side, words on the other, and which of them people keep together."""
+    whole: ItemParts
+    """All items, content and words."""
 
-def _tower_vectors(
-    task: ColdTask,
-    content: Float32[np.ndarray, "item width"],
-    words: Sequence[str],
-    pairs: Int64[np.ndarray, "pair 2"],
-    weight: float,
-    seed: int,
-) -> Float32[np.ndarray, "item dim"]:
-    """Vectors of all items by a tower trained on the known ones: content on one side, words on the other."""
-    described: Bool[np.ndarray, " item"] = np.abs(content).sum(axis=1) > 0
-    known: Bool[np.ndarray, " item"] = task.known & described
-    rows = np.flatnonzero(known)
-    place = np.cumsum(known) - 1
-    vocabulary = WordVocabulary.of([words[row] for row in rows.tolist()])
-    whole = ItemParts({"content": Block(content, described)}, vocabulary.counts(list(words)))
-    inputs = (TowerInput("content", "content", Space("item_content", "1", content.shape[1])),)
-    learnt = whole.take(rows)
-    inside = pairs[known[pairs].all(axis=1)]
-    data = Pairs(
-        inputs,
-        learnt.only(("content",)),
-        learnt.only(("words",)),
-        np.arange(len(rows)),
-        vocabulary,
-        place[inside] if weight else np.empty((0, 2), dtype=np.int64),
-    )
-    settings = NEIGHBOUR_LOSS.model_copy(update={"neighbour_weight": weight})
-    return train_unified(data, settings, seed).tower.project(whole).matrix
+    @staticmethod
+    def of(
+        task: ColdTask, content: Float32[np.ndarray, "item width"], words: Sequence[str], seed: int
+    ) -> _Known:
+        described: Bool[np.ndarray, " item"] = np.abs(content).sum(axis=1) > 0
+        known: Bool[np.ndarray, " item"] = task.known & described
+        rows = np.flatnonzero(known)
+        vocabulary = WordVocabulary.of([words[row] for row in rows.tolist()])
+        whole = ItemParts({"content": Block(content, described)}, vocabulary.counts(list(words)))
+        learnt = whole.take(rows)
+        kept = known[task.train.items]
+        place = np.cumsum(known) - 1
+        neighbours = neighbour_pairs(
+            task.train.users[kept], place[task.train.items[kept]], items_total=len(rows), seed=seed
+        )
+        inputs = (TowerInput("content", "content", Space("item_content", "1", content.shape[1])),)
+        seen, said = learnt.only(("content",)), learnt.only(("words",))
+        return _Known(Pairs(inputs, seen, said, np.arange(len(rows)), vocabulary, neighbours), whole)
+
+    def tower(self, start: UnifiedTower | None, seed: int) -> UnifiedTower:
+        """A tower of content; with one to go on from, that one trained on with what is kept together."""
+        if start is None:
+            alone = replace(self.pairs, neighbours=Neighbours.none())
+            return train_unified(alone, ALONE, seed).tower
+        return trained_on_neighbours(start, self.pairs, seed, TOGETHER).tower
 
 
 def _metrics(

@@ -39,8 +39,9 @@ def words_of(events: Interactions) -> list[str]:
 def test_the_neighbour_loss_finds_new_items_that_content_cannot_and_the_lift_has_an_interval(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    quick = task.NEIGHBOUR_LOSS.model_copy(update={"dim": 64, "epochs": 20, "batch": 200})
-    monkeypatch.setattr(task, "NEIGHBOUR_LOSS", quick)
+    quick = {"dim": 64, "epochs": 20, "batch": 200}
+    monkeypatch.setattr(task, "ALONE", task.ALONE.model_copy(update=quick))
+    monkeypatch.setattr(task, "TOGETHER", task.TOGETHER.model_copy(update=quick))
     events = sequences()
     report = task.run_neighbour_loss(events, words_of(events), PLAN)
     rows = {row.model: row.metrics for row in report.rows}
@@ -54,22 +55,6 @@ def test_the_neighbour_loss_finds_new_items_that_content_cannot_and_the_lift_has
     paired = rows[task.WITH]["lift over no neighbour loss"]
     assert paired.mean - task.Z * (paired.se or 0.0) > 0
     assert sum("of tower, neighbour loss over" in note for note in report.notes) == 2
-
-
-def test_neighbours_are_known_items_close_in_a_sequence():
-    table = pa.table({"user_id": ["u"] * 5 + ["v"], "item_id": [0, 1, 1, 2, 3, 9]})
-    pairs = task.kept_together(Interactions.from_table(table), seed=0)
-    # one, two and three steps apart; never an item with itself, never across people
-    assert sorted(map(tuple, pairs.tolist())) == [
-        (0, 1),
-        (0, 1),
-        (0, 2),
-        (1, 2),
-        (1, 2),
-        (1, 3),
-        (1, 3),
-        (2, 3),
-    ]
 
 
 def test_errors_are_clustered_by_person():
