@@ -27,6 +27,7 @@ from bowerbird.stores.signals import LocalSignals
 from bowerbird.stores.text_cache import TextCache
 from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.workspace.content_steps import item_words, text_key
+from bowerbird.workspace.item_modalities import texts_of_items
 from bowerbird.workspace.kept_people import FOLDER as KEPT_PEOPLE
 from bowerbird.workspace.leftovers import holds, leftovers
 from bowerbird.workspace.realtime import StreamConsumer, opened_state
@@ -187,10 +188,12 @@ def _forget_content(bench: Workbench, item: str) -> dict[str, int]:
     if item not in bench.items.vocabulary:
         return {}
     row = bench.items.vocabulary.row(item)
-    words, pictures = item_words(bench), bench.items.column("image")
-    names = []
-    if words[row] and words.count(words[row]) == 1:
-        names.append(text_key(words[row]))
+    pictures = bench.items.column("image")
+    names = [
+        text_key(texts[row] or "")
+        for texts in (item_words(bench), *texts_of_items(bench).values())
+        if texts[row] and texts.count(texts[row]) == 1
+    ]
     removed = {}
     if pictures[row] and pictures.count(pictures[row]) == 1:
         names.append(pictures[row])

@@ -15,12 +15,21 @@ from bowerbird.workspace.quality_steps import picture_texts
 from bowerbird.workspace.tuning_steps import lacks_tuning, tuned_encoders
 from bowerbird.workspace.workbench import Workbench
 
-__all__ = ["CAPTION", "item_sides"]
+__all__ = ["CAPTION", "item_sides", "texts_of_items"]
 
 PRICE_SPACE = Space("price", "log.1", 2, "dot")
 """A price as its logarithm and that logarithm's square: cheap, middling and dear are three directions."""
 CAPTION = "caption"
 """The attribute, a column of that name, that says what is seen in a picture: a modality of its own."""
+
+_TASKS = {
+    "title": "encode titles",
+    "description": "encode descriptions",
+    CAPTION: "encode captions",
+    "category": "encode categories",
+    "attributes": "encode attributes",
+    "ocr": "encode words in pictures",
+}
 
 
 def item_sides(
@@ -59,11 +68,11 @@ def item_sides(
     )
 
 
-def _parts(bench: Workbench, encoder: ContentEncoder | None) -> dict[str, Vectors]:
-    """The words of every item by where they stand."""
+def texts_of_items(bench: Workbench) -> dict[str, list[str | None]]:
+    """The words of every item by where they stand, as they are encoded."""
     items = bench.items
     attributes = [dict(pairs or ()) for pairs in items.column("attributes")]
-    texts: dict[str, list[str | None]] = {
+    return {
         "title": items.column("title"),
         "description": items.column("description"),
         CAPTION: [pairs.pop(CAPTION, None) for pairs in attributes],
@@ -71,12 +80,14 @@ def _parts(bench: Workbench, encoder: ContentEncoder | None) -> dict[str, Vector
             path.replace("/", " ").replace("-", " ") if path else None for path in items.column("category")
         ],
         "attributes": [" ".join(value for value in pairs.values() if value) or None for pairs in attributes],
-        "ocr": picture_texts(bench),
     }
-    told = {"category": "categories", "ocr": "words in pictures", "attributes": "attributes"}
+
+
+def _parts(bench: Workbench, encoder: ContentEncoder | None) -> dict[str, Vectors]:
+    columns = {**texts_of_items(bench), "ocr": picture_texts(bench)}
     return {
-        name: encoded_texts(bench, column, f"encode {told.get(name, name + 's')}", encoder)[0]
-        for name, column in texts.items()
+        name: encoded_texts(bench, column, _TASKS[name], encoder)[0]
+        for name, column in columns.items()
         if any(column)
     }
 

@@ -42,3 +42,19 @@ def test_pairs_that_are_the_same_get_no_target_and_no_loss() -> None:
 def test_texts_without_vectors_keep_most_of_their_target() -> None:
     target = softened(torch.zeros(50, 4), 0.5)
     assert (target.diagonal() > 0.9).all()
+
+
+def test_negatives_beside_count_for_the_left_side_alone_and_what_belongs_together_does_not() -> None:
+    left, right, beside, scale = unit(1, 4), unit(2, 4), unit(3, 2), torch.tensor(5.0)
+    scores, more = (left @ right.T * scale).numpy(), (left @ beside.T * scale).numpy()
+    same = np.array([[False, True], [False, False], [False, False], [True, True]])
+
+    def entropy(rows: np.ndarray) -> float:
+        return float(np.mean([np.log(np.exp(row).sum()) - row[place] for place, row in enumerate(rows)]))
+
+    wide = np.concatenate([scores, np.where(same, -1e4, more)], axis=1)
+    expected = (entropy(wide) + entropy(scores.T)) / 2
+    found = info_nce(left, right, scale, beside=beside, same_beside=torch.from_numpy(same))
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+    spread = info_nce(left, right, scale, target=torch.eye(4), beside=beside)
+    torch.testing.assert_close(spread, info_nce(left, right, scale, beside=beside))

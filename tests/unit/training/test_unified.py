@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,15 @@ from bowerbird.records.signal import Space, Vectors
 torch = pytest.importorskip("torch")
 
 from bowerbird.training import unified  # noqa: E402
-from bowerbird.training.tower_batches import Standard, TowerData, exported, new_tower  # noqa: E402
+from bowerbird.training.kept_together import NEIGHBOUR_SETTINGS, trained_on_neighbours  # noqa: E402
+from bowerbird.training.tower_batches import (  # noqa: E402
+    SidesOfItems,
+    Standard,
+    TextsOfItems,
+    TowerData,
+    exported,
+    new_tower,
+)
 from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # noqa: E402
 
 INPUTS = (
@@ -185,6 +195,73 @@ def test_kept_together_items_come_closer():
     assert closeness(pairs) > closeness(alone)
 
 
+def test_a_tower_that_goes_on_begins_where_the_other_ended(trained):
+    pairs, parts = toy_pairs(), whole(toy_pairs())
+    still = QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-12})
+    again = train_unified(pairs, still, seed=5, start=trained.tower).tower
+    np.testing.assert_allclose(again.project(parts).matrix, trained.tower.project(parts).matrix, atol=1e-3)
+    fresh = train_unified(pairs, still, seed=5).tower
+    assert np.abs(fresh.project(parts).matrix - trained.tower.project(parts).matrix).max() > 0.1
+
+
+def test_going_on_with_neighbours_brings_them_closer_and_keeps_words_and_pictures_together(trained):
+    ways = np.stack([np.arange(240), (np.arange(240) + 120) % 240], axis=1)  # unlike each other, and yet
+    pairs = replace(toy_pairs(), neighbours=Neighbours(ways))
+    dials = NEIGHBOUR_SETTINGS.model_copy(update={"epochs": 8, "batch": 64})
+    tower = trained_on_neighbours(trained.tower, pairs, 1, dials).tower
+
+    def closeness(one: UnifiedTower) -> float:
+        matrix = one.project(whole(pairs)).matrix
+        return float((matrix[ways[:, 0]] * matrix[ways[:, 1]]).sum(axis=1).mean())
+
+    assert closeness(tower) > closeness(trained.tower) + 0.1
+    scores = tower.project(pairs.said).similarity(tower.project(pairs.seen))
+    assert ((scores > np.diagonal(scores)[:, None]).sum(axis=1) < 10).mean() > 0.2 > 10 / 240 * 4
+    hard = trained_on_neighbours(
+        trained.tower, pairs, 1, dials.model_copy(update={"hard_negatives": 0.5})
+    ).tower
+    assert hard.space != tower.space
+
+
+def test_a_killed_training_on_neighbours_resumes_to_the_same_weights(trained, tmp_path):
+    pairs, dials = toy_pairs(neighbours=240), NEIGHBOUR_SETTINGS.model_copy(update={"batch": 64})
+    expected = trained_on_neighbours(trained.tower, pairs, 1, dials).tower.space
+
+    class Stopped:
+        def start(self, task, total, unit="rows"):
+            self.left = 3
+
+        def advance(self, amount=1):
+            self.left -= amount
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+        def finish(self, note=""):
+            pass
+
+    path = tmp_path / "neighbours.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        trained_on_neighbours(trained.tower, pairs, 1, dials, checkpoint=path, progress=Stopped())
+    assert path.exists()
+    assert trained_on_neighbours(trained.tower, pairs, 1, dials, checkpoint=path).tower.space == expected
+
+
+def test_texts_seen_as_asked_keep_what_a_query_has_and_never_become_empty():
+    pairs = toy_pairs(40)
+    texts = TextsOfItems(pairs.item_of, 40)
+    data = SidesOfItems(INPUTS, pairs.seen, pairs.said, texts)
+    batch, draw = data.said.batch(np.arange(40)), np.random.default_rng(0)
+    words_alone = data.as_asked(batch, ("words",), 1.0, draw)[2]
+    spoken = batch[2][:, 3]
+    assert 0 < int(spoken.sum()) < 40
+    assert not words_alone[spoken][:, :3].any()
+    assert torch.equal(words_alone[~spoken], batch[2][~spoken])
+    nothing_left = data.as_asked(batch, ("smell",), 1.0, draw)[2]
+    assert torch.equal(nothing_left, batch[2])
+    some = data.as_asked(batch, ("words",), 0.5, draw)[2]
+    assert 0 < int(some[:, 2].sum()) < 40
+
+
 def test_a_new_tower_can_stay_comparable_with_the_old(trained):
     pairs = toy_pairs()
     old = trained.tower.project(whole(pairs))
@@ -204,6 +281,9 @@ def test_too_few_pairs_and_sides_that_do_not_fit_are_told():
         train_unified(Pairs(INPUTS, pairs.seen, pairs.seen, pairs.item_of), QUICK)
     with pytest.raises(InputError, match="item rows"):
         train_unified(Pairs(INPUTS, pairs.seen, pairs.said, pairs.item_of[:5]), QUICK)
+    other = train_unified(toy_pairs(), QUICK.model_copy(update={"dim": 128, "epochs": 1})).tower
+    with pytest.raises(InputError, match=r"128 numbers to go on from; expected .* and 64 numbers"):
+        train_unified(pairs, QUICK, start=other)
     with pytest.raises(InputError, match="to train toward"):
         train_unified(pairs, QUICK, toward=Vectors.full(Space("item", "x", 3), np.ones((80, 3), np.float32)))
 
