@@ -271,19 +271,17 @@ class _Training:
         scale, dim = self.scale(), self.settings.dim
 
         def loss_of(width: int) -> Tensor:
-            sides = (left, right, beside)
-            one, other, more = (
-                side if width == dim or side is None else functional.normalize(side[:, :width], dim=1)
-                for side in sides
-            )
+            def cut(side: Tensor) -> Tensor:
+                return side if width == dim else functional.normalize(side[:, :width], dim=1)
+
             return info_nce(
-                one,
-                other,
+                cut(left),
+                cut(right),
                 scale,
                 same=same,
                 log_popularity=log_popularity,
                 target=target,
-                beside=more,
+                beside=None if beside is None else cut(beside),
                 same_beside=same_beside,
             )
 

@@ -189,11 +189,9 @@ def _forget_content(bench: Workbench, item: str) -> dict[str, int]:
         return {}
     row = bench.items.vocabulary.row(item)
     pictures = bench.items.column("image")
-    names = [
-        text_key(texts[row] or "")
-        for texts in (item_words(bench), *texts_of_items(bench).values())
-        if texts[row] and texts.count(texts[row]) == 1
-    ]
+    columns: list[list[str | None]] = [[*item_words(bench)], *texts_of_items(bench).values()]
+    said = [(column[row], column) for column in columns]
+    names = [text_key(text) for text, column in said if text and column.count(text) == 1]
     removed = {}
     if pictures[row] and pictures.count(pictures[row]) == 1:
         names.append(pictures[row])
