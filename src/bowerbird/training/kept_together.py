@@ -19,7 +19,7 @@ from bowerbird.training.unified import Pairs, TrainedTower, UnifiedSettings, tra
 __all__ = ["NEIGHBOUR_SETTINGS", "trained_on_neighbours"]
 
 NEIGHBOUR_SETTINGS = UnifiedSettings(
-    epochs=4, batch=1000, learning_rate=2e-3, neighbour_weight=2.0, texts=1, asked_share=0.3, held_out=0.0
+    epochs=4, batch=500, learning_rate=4e-3, neighbour_weight=2.0, texts=1, asked_share=0.3, held_out=0.0
 )
 """Chosen on items hidden and queries held back inside the training window of the demo world (docs/log.md)."""
 

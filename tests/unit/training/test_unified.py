@@ -207,7 +207,9 @@ def test_a_tower_that_goes_on_begins_where_the_other_ended(trained):
 def test_going_on_with_neighbours_brings_them_closer_and_keeps_words_and_pictures_together(trained):
     ways = np.stack([np.arange(240), (np.arange(240) + 120) % 240], axis=1)  # unlike each other, and yet
     pairs = replace(toy_pairs(), neighbours=Neighbours(ways))
-    dials = NEIGHBOUR_SETTINGS.model_copy(update={"epochs": 8, "batch": 64})
+    dials = NEIGHBOUR_SETTINGS.model_copy(
+        update={"epochs": 8, "batch": 64, "learning_rate": 2e-3, "neighbour_weight": 1.0}
+    )
     tower = trained_on_neighbours(trained.tower, pairs, 1, dials).tower
 
     def closeness(one: UnifiedTower) -> float:
