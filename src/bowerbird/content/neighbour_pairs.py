@@ -87,6 +87,7 @@ def neighbour_pairs(
     seed: int,
     copy_of: Int[np.ndarray, " item"] | None = None,
     settings: WalkSettings | None = None,
+    of_an_item: int = PAIRS_OF_AN_ITEM,
 ) -> Neighbours:
     """Pairs drawn from the neighbours of each item, the nearest most often.
 
@@ -97,6 +98,7 @@ def neighbour_pairs(
         seed: of walks and draws.
         copy_of: row of each item's canonical item, which its edges name; its own where None.
         settings: of the walks; defaults when None.
+        of_an_item: pairs drawn for each item that has neighbours, on average.
 
     Example:
         >>> found = neighbour_pairs(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), items_total=5, seed=0)
@@ -109,7 +111,7 @@ def neighbour_pairs(
         return Neighbours(np.zeros((0, 2), np.int64), copy_of=copy_of)
     draw = generator(seed, "neighbour pairs")
     begun = np.bincount(items, minlength=items_total)[known] ** POPULARITY
-    count = min(PAIRS_OF_AN_ITEM * known.size, MOST_PAIRS)
+    count = min(of_an_item * known.size, MOST_PAIRS)
     left = draw.choice(known, count, p=begun / begun.sum())
     bounds = np.cumsum(walked.weights[left], axis=1)
     place = (bounds < draw.random((count, 1)) * bounds[:, -1:]).sum(axis=1)
