@@ -5,8 +5,8 @@ Example::
     python benchmarks/fit_copy_rule.py --world demo-seed-101       # about ten CPU-minutes
 
 Learns from altered copies (evaluation/bench/altered_copies.py) beside every candidate pair of their catalogues: 2,400
-pictures of Myntra and 700 of Flickr8k that `make numbers-content` does not read (it reads the first thousand in drawn
-order), and from the drawings of a demo world of a seed that no table reports (`bowerbird demo --seed 101`), where
+photos of Myntra that `make numbers-content` does not read (it reads the first thousand in drawn order), 3,400 photos of
+clothes in the public domain, and the drawings of a demo world of a seed that no table reports (`bowerbird demo --seed 101`), where
 nothing that looks like a photo is one. Prints what cross-validation says at several strictnesses.
 """
 
@@ -34,7 +34,9 @@ from bowerbird.telemetry import SILENT
 SETS = (
     ("myntra_fashion", 1000, 2200, 250, 5),
     ("myntra_fashion", 2200, 3400, 250, 6),
-    ("flickr8k_224", 1000, 1700, 150, 5),
+    ("clothing_small", 0, 1200, 250, 5),
+    ("clothing_small", 1200, 2400, 250, 6),
+    ("clothing_small", 2400, 3400, 250, 7),
 )
 """Folder, first and last picture in drawn order, copies of each group, seed."""
 DRAWINGS = (0, 650, 130, 5)
