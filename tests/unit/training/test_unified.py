@@ -88,25 +88,32 @@ def test_the_tower_in_numpy_is_the_tower_in_torch():
     np.testing.assert_allclose(fast, slow, atol=1e-5)
 
 
-def test_a_killed_training_resumes_to_the_same_weights(trained, tmp_path):
-    class KilledError(RuntimeError):
+class KilledError(RuntimeError):
+    pass
+
+
+class Impatient:
+    """Shows nothing, and kills the training after so many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self._left = epochs
+
+    def start(self, task, total, unit="rows"):
         pass
 
-    class Impatient:
-        def start(self, task, total, unit="rows"):
-            self.left = 4
+    def advance(self, amount=1):
+        self._left -= amount
+        if self._left == 0:
+            raise KilledError
 
-        def advance(self, amount=1):
-            self.left -= amount
-            if self.left == 0:
-                raise KilledError
+    def finish(self, note=""):
+        pass
 
-        def finish(self, note=""):
-            pass
 
+def test_a_killed_training_resumes_to_the_same_weights(trained, tmp_path):
     path = tmp_path / "unified.safetensors"
     with pytest.raises(KilledError):
-        train_unified(toy_pairs(), QUICK, seed=1, checkpoint=path, progress=Impatient())
+        train_unified(toy_pairs(), QUICK, seed=1, checkpoint=path, progress=Impatient(4))
     assert path.exists()
     resumed = train_unified(toy_pairs(), QUICK, seed=1, checkpoint=path)
     assert resumed.tower.space == trained.tower.space
@@ -229,21 +236,9 @@ def test_a_killed_training_on_neighbours_resumes_to_the_same_weights(trained, tm
     pairs, dials = toy_pairs(neighbours=240), NEIGHBOUR_SETTINGS.model_copy(update={"batch": 64})
     expected = trained_on_neighbours(trained.tower, pairs, 1, dials).tower.space
 
-    class Stopped:
-        def start(self, task, total, unit="rows"):
-            self.left = 3
-
-        def advance(self, amount=1):
-            self.left -= amount
-            if self.left == 0:
-                raise KeyboardInterrupt
-
-        def finish(self, note=""):
-            pass
-
     path = tmp_path / "neighbours.safetensors"
-    with pytest.raises(KeyboardInterrupt):
-        trained_on_neighbours(trained.tower, pairs, 1, dials, checkpoint=path, progress=Stopped())
+    with pytest.raises(KilledError):
+        trained_on_neighbours(trained.tower, pairs, 1, dials, checkpoint=path, progress=Impatient(3))
     assert path.exists()
     assert trained_on_neighbours(trained.tower, pairs, 1, dials, checkpoint=path).tower.space == expected
 
