@@ -1,4 +1,4 @@
-"""The saturation curve as a picture: latency at each rate, drawn without a plotting library."""
+"""Curves as pictures, drawn without a plotting library: latency at each rate, memory in a soak."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import math
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 320, 64, 44
 GOAL_MS = 60.0
+SHEET = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">'
+    f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
+)
 
 
 def curve_svg(found: dict) -> str:
@@ -26,10 +30,7 @@ def curve_svg(found: dict) -> str:
         share = math.log(max(ms, low) / low) / math.log(high / low)
         return HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 20)
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-    ]
+    parts = [SHEET]
     for ms in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000):
         if low <= ms <= high:
             parts.append(f'<path d="M{LEFT} {y(ms):.1f}H{WIDTH - 20}" stroke="#ddd"/>')
@@ -59,5 +60,45 @@ def curve_svg(found: dict) -> str:
         )
     parts.append(
         f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">requests per second</text></svg>'
+    )
+    return "\n".join(parts) + "\n"
+
+
+def memory_svg(samples: list[dict], disturbed: dict[str, float]) -> str:
+    """An SVG of the memory of all workers over a soak, from zero.
+
+    Args:
+        samples: ``second`` and ``together`` (MB) of each look.
+        disturbed: what was done, and at which second.
+    """
+    right = max(sample["second"] for sample in samples)
+    high = max(sample["together"] for sample in samples) * 1.25
+
+    def x(second: float) -> float:
+        return LEFT + second / right * (WIDTH - LEFT - 20)
+
+    def y(mb: float) -> float:
+        return HEIGHT - BOTTOM - mb / high * (HEIGHT - BOTTOM - 20)
+
+    parts = [SHEET]
+    parts += [
+        f'<path d="M{LEFT} {y(mb):.1f}H{WIDTH - 20}" stroke="#ddd"/>'
+        f'<text x="{LEFT - 6}" y="{y(mb) + 4:.1f}" text-anchor="end" fill="#555">{mb:,} MB</text>'
+        for mb in range(0, int(high), 250)
+    ]
+    parts += [
+        f'<text x="{x(minute * 60):.1f}" y="{HEIGHT - 24}" text-anchor="middle" fill="#555">{minute}</text>'
+        for minute in range(0, int(right / 60) + 1, 5)
+    ]
+    parts += [
+        f'<path d="M{x(second):.1f} 20V{HEIGHT - BOTTOM}" stroke="#c60" stroke-dasharray="2 4"/>'
+        f'<text x="{x(second) + 4:.1f}" y="30" fill="#c60">{what}</text>'
+        for what, second in disturbed.items()
+    ]
+    points = " ".join(f"{x(sample['second']):.1f},{y(sample['together']):.1f}" for sample in samples)
+    parts.append(
+        f'<polyline points="{points}" fill="none" stroke="#1f77b4" stroke-width="2"/>'
+        f'<text x="{LEFT}" y="13" fill="#555">memory of both workers, each page counted once</text>'
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">minutes</text></svg>'
     )
     return "\n".join(parts) + "\n"

@@ -1,6 +1,6 @@
 """A soak: two workers, a Redis and a consumer under load, with a new release, a killed worker and a killed Redis in it.
 
-Usage: python benchmarks/serving_soak.py WORKSPACE [--seconds 1800] [--rate RATE] [--json OUT]
+Usage: python benchmarks/serving_soak.py WORKSPACE [--seconds 1800] [--rate RATE] [--json OUT] [--picture OUT]
 
 A copy of the workspace is served. 100 events a second are sent and home feeds asked at ``--rate`` a second (unless
 given, half of what is answered in fifteen seconds when everything is due at once and the events come too); a
@@ -26,6 +26,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from curve import memory_svg
 from served import Client, loaded, served
 
 from bowerbird.randomness import generator
@@ -35,6 +36,8 @@ from bowerbird.workspace import Workspace
 BATCH, BATCHES_PER_S = 20, 5
 LONGEST, PATIENCE_S = 4, 600
 FLAT_OUT_S, LOOKS = 15.0, 30
+RELEASED, WORKER_KILLED, REDIS_KILLED = 0.25, 0.5, 0.75
+"""When, as shares of the time."""
 
 
 class Sender:
@@ -92,7 +95,7 @@ def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds
     def at(share: float) -> None:
         time.sleep(max(0.0, began + share * seconds - time.monotonic()))
 
-    at(0.25)
+    at(RELEASED)
     subprocess.run(
         ["nice", "-n", "19", sys.executable, "-m", "bowerbird", "build", "-w", str(directory), "--json"],
         check=True,
@@ -101,9 +104,9 @@ def disturbed(server: ServeProcess, redis: RedisServer, directory: Path, seconds
     asked = time.monotonic()
     told["switched"] = Client(server.port, PATIENCE_S).ask("/v1/reload", {})[0] == 200
     told["switched_within_s"] = round(time.monotonic() - asked, 1)
-    at(0.5)
+    at(WORKER_KILLED)
     os.kill(server.workers()[0], signal.SIGKILL)
-    at(0.75)
+    at(REDIS_KILLED)
     redis.kill()
     time.sleep(2)
     redis.start_again()
@@ -128,6 +131,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path, help="memory over time, as SVG")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "workspace"
@@ -143,6 +147,18 @@ def main() -> None:
     print(json.dumps(found, indent=1))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
+    if options.picture:
+        options.picture.write_text(memory_picture(found))
+
+
+def memory_picture(found: dict) -> str:
+    """The SVG of what :func:`soak` told."""
+    shares = {
+        "a release is built": RELEASED,
+        "a worker is killed": WORKER_KILLED,
+        "Redis is killed": REDIS_KILLED,
+    }
+    return memory_svg(found["memory"], {what: share * found["seconds"] for what, share in shares.items()})
 
 
 def soak(directory: Path, redis: RedisServer, seconds: float, rate: float | None, log: Path) -> dict:
