@@ -22,14 +22,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
+from attempts import write_attempts
 from bench_page import ROOT, Page, Part, data_folder
+
+from bowerbird.datasets.amazon2018 import unrolled
 
 OUT = ROOT / "numbers" / "users"
 NEIGHBOURS = "neighbours,seqknn,ease,ease-recency,itemknn-recency,pop"
 NEXT_ITEM = ("hr@10", "ndcg@10")
 _SALES = ["invoice", "stock_code", "customer_id", "ts", "unit_price", "quantity", "description"]
+COLD = ("recall@10", "ndcg@10", "recall@50", "full recall@10", "warm loss")
 RETURNS = ("auc", "ece", "p / y", "brier", "log loss")
 BEAUTY = ("--events", "{data}/amazon2014_seq/beauty_sequences.parquet")
+BEAUTY_ITEMS = ("--items", "{data}/amazon2014_seq/beauty_items.parquet")
+ML_100K = ("--events", "{data}/ml_100k/interactions.parquet")
+OFFICE_ITEMS = ("--items", "{data}/amazon2018_text/office_products_items.parquet")
+SEEDS = 5
+"""Of every row whose training takes minutes; the page says which have fewer."""
 
 
 def _next_item(*arguments: str, models: str, seeds: int) -> tuple[str, ...]:
@@ -37,27 +46,39 @@ def _next_item(*arguments: str, models: str, seeds: int) -> tuple[str, ...]:
     return ("next-item", "--models", models, "--seeds", str(seeds), *kept, *arguments)
 
 
+def _cold(events: str) -> tuple[str, ...]:
+    return ("next-item", "--protocol", "cold", "--events", events, *OFFICE_ITEMS, "--seeds", str(SEEDS))
+
+
 PARTS = (
     Part(
         "beauty",
         "Amazon Beauty, next item, ids only: leave-one-out, full ranking, seen out, train only",
-        _next_item(*BEAUTY, models=f"ours,sasrec,{NEIGHBOURS}", seeds=5),
+        _next_item(*BEAUTY, models=f"ours,sasrec,{NEIGHBOURS}", seeds=SEEDS),
         NEXT_ITEM,
     ),
     Part(
         "beauty-items",
         "Amazon Beauty, the same where ours also reads titles and attributes",
-        _next_item(
-            *BEAUTY, "--items", "{data}/amazon2014_seq/beauty_items.parquet", models="ours,seqknn", seeds=5
-        ),
+        _next_item(*BEAUTY, *BEAUTY_ITEMS, models="ours,seqknn", seeds=SEEDS),
+        NEXT_ITEM,
+    ),
+    Part(
+        "beauty-refit",
+        "The same, and fitted on train and validation (refit)",
+        _next_item(*BEAUTY, *BEAUTY_ITEMS, "--refit", models="ours,seqknn", seeds=1),
         NEXT_ITEM,
     ),
     Part(
         "ml-100k",
         "MovieLens-100K, next item: leave-one-out, full ranking, seen out, train only",
-        _next_item(
-            "--events", "{data}/ml_100k/interactions.parquet", models=f"ours,sasrec,{NEIGHBOURS}", seeds=5
-        ),
+        _next_item(*ML_100K, models=f"ours,sasrec,{NEIGHBOURS}", seeds=SEEDS),
+        NEXT_ITEM,
+    ),
+    Part(
+        "ml-100k-refit",
+        "The same, and fitted on train and validation (refit)",
+        _next_item(*ML_100K, "--refit", models="ours,seqknn,ease-recency", seeds=1),
         NEXT_ITEM,
     ),
     Part(
@@ -74,23 +95,30 @@ PARTS = (
     ),
     Part(
         "retail",
-        "Online Retail, next item: global time split, both target rules, seen kept, train only",
+        "Online Retail, next item: global time split, both target rules, seen kept, train only, quick effort",
         _next_item(
-            "--protocol", "time", "--events", "{out}/retail.parquet", models=f"ours,{NEIGHBOURS}", seeds=5
+            *("--protocol", "time", "--events", "{out}/retail.parquet", "--effort", "quick"),
+            models=f"ours,{NEIGHBOURS}",
+            seeds=SEEDS,
         ),
         NEXT_ITEM,
     ),
     Part(
         "journey",
         "The Complete Journey (75,000 rows of a grocer), next item: leave-one-out, seen kept, train only",
-        _next_item("--events", "{out}/journey.parquet", models=f"ours,{NEIGHBOURS}", seeds=1),
+        _next_item("--events", "{out}/journey.parquet", models=f"ours,{NEIGHBOURS}", seeds=SEEDS),
         NEXT_ITEM,
     ),
     Part(
         "journey-time",
         "The same, global time split, both target rules",
         _next_item(
-            "--protocol", "time", "--events", "{out}/journey.parquet", models=f"ours,{NEIGHBOURS}", seeds=1
+            "--protocol",
+            "time",
+            "--events",
+            "{out}/journey.parquet",
+            models=f"ours,{NEIGHBOURS}",
+            seeds=SEEDS,
         ),
         NEXT_ITEM,
     ),
@@ -100,7 +128,7 @@ PARTS = (
         _next_item(
             *("--events", "{out}/retrotech.parquet", "--effort", "quick"),
             models=f"ours,{NEIGHBOURS}",
-            seeds=1,
+            seeds=SEEDS,
         ),
         NEXT_ITEM,
     ),
@@ -113,6 +141,18 @@ PARTS = (
             seeds=1,
         ),
         NEXT_ITEM,
+    ),
+    Part(
+        "office-cold",
+        "Amazon Office, targets never seen in training: those of the data's own split",
+        _cold("{data}/amazon2018_text/office_products_windows.parquet"),
+        COLD,
+    ),
+    Part(
+        "office-cold-hidden",
+        "The same with a random fifth of the items hidden, others for each seed, which gives more targets",
+        _cold("{out}/office.parquet"),
+        COLD,
     ),
     Part(
         "pinterest20",
@@ -170,9 +210,11 @@ def main(
         _groceries(data_folder() / "completejourney" / "transactions_sample.parquet")
     if not render and (not only or "retrotech" in only):
         _clicks(data_folder() / "retrotech_search" / "sessions.parquet")
-    Page("numbers-users", OUT, ROOT / "docs" / "numbers-users.md", PARTS).run(
-        only, render=render, missing=missing
-    )
+    if not render and (not only or "office-cold-hidden" in only):
+        _purchases(data_folder() / "amazon2018_text" / "office_products_windows.parquet")
+    page = ROOT / "docs" / "numbers-users.md"
+    Page("numbers-users", OUT, page, PARTS).run(only, render=render, missing=missing)
+    write_attempts(page)
 
 
 def _without_gaps(sequences: Path) -> None:
@@ -202,6 +244,14 @@ def _clicks(sessions: Path) -> None:
     clicked = table.filter(table["clicked"]).drop_columns("clicked")
     OUT.mkdir(parents=True, exist_ok=True)
     pq.write_table(clicked.rename_columns(["user_id", "item_id"]), OUT / "retrotech.parquet")
+
+
+def _purchases(windows: Path) -> None:
+    """Purchases of office products without the split of their windows."""
+    if not windows.exists():
+        return
+    OUT.mkdir(parents=True, exist_ok=True)
+    pq.write_table(unrolled(pq.read_table(windows)).drop_columns("split"), OUT / "office.parquet")
 
 
 def _retail_events(transactions: Path) -> None:
