@@ -72,7 +72,7 @@ PARTS = (
     Part(
         "ml-100k",
         "MovieLens-100K, next item: leave-one-out, full ranking, seen out, train only",
-        _next_item(*ML_100K, models=f"ours,sasrec,{NEIGHBOURS}", seeds=SEEDS),
+        _next_item(*ML_100K, models=f"ours,{NEIGHBOURS}", seeds=SEEDS),
         NEXT_ITEM,
     ),
     Part(
