@@ -1,9 +1,9 @@
 """Which pictures may be copies of each other: the few nearest of each, by vector and by hash, found with an index.
 
 Vectors find copies that still show the same thing: crops, turns, stickers, other colours. Hashes find copies
-that are ruined but not moved: blurred, shrunk, saved at the lowest quality; and their mirror images. Pictures
-that are the same to the last bit are looked up once. The pairs are a function of the set of pictures: their
-order does not matter.
+that are ruined but not moved: blurred, shrunk, saved at the lowest quality; and their mirror images and quarter
+turns, whose hashes follow from the kept one. Pictures that are the same to the last bit are looked up once. The
+pairs are a function of the set of pictures: their order does not matter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt64
 
 from bowerbird.arrays import top_k_rows
-from bowerbird.content.perceptual_hash import PictureHashes
+from bowerbird.content.perceptual_hash import PictureHashes, turned_hashes
 from bowerbird.records.signal import Vectors
 
 __all__ = ["candidate_pairs", "content_order", "identical"]
@@ -22,10 +22,14 @@ BY_VECTOR = 6
 """Nearest pictures by vector that become candidates of each."""
 BY_HASH = 3
 """Nearest pictures by hash, and as many by the mirror image's hash."""
+BY_TURN = 1
+"""Nearest pictures by each of the six other ways to turn or mirror a picture."""
 COSINE_FLOOR = 0.4
 """Pictures less alike than this never become candidates through their vectors."""
 HASH_CEILING = 96
 """Of 256 bits: two unrelated pictures differ in 128, give or take 8."""
+TURN_CEILING = 48
+"""The same for turned pictures, which are rare: a turn alone changes 22 at most, the next product of a shop 44 and more."""
 EXACT_UP_TO = 4096
 """Pictures up to which every pair of vectors is compared; beyond, an inverted index answers."""
 _KEPT_DIM = 256
@@ -61,16 +65,18 @@ def candidate_pairs(hashes: PictureHashes, vectors: Vectors, rows: Int64[np.ndar
         vectors: picture vectors of the same items.
         rows: the items to compare, all with a picture and no two identical, in :func:`content_order`.
 
-    Cost: a few searches of an index per picture; at most 15 pairs for each, whatever the pictures.
+    Cost: a few searches of an index per picture; at most 18 pairs for each, whatever the pictures.
     """
     if len(rows) < 2:
         return np.empty((0, 2), np.int64)
     kept = hashes.take(rows)
-    plain, turned = kept.frequency, kept.frequency_flipped
+    plain, mirrored = kept.frequency, kept.frequency_flipped
+    near = _HashIndex(plain)
     found = [
         _nearest_vectors(vectors.matrix[rows]),
-        _nearest_hashes(plain, plain),
-        _nearest_hashes(plain, turned),
+        near.pairs(plain, BY_HASH, HASH_CEILING),
+        near.pairs(mirrored, BY_HASH, HASH_CEILING),
+        *(near.pairs(turned, BY_TURN, TURN_CEILING) for turned in turned_hashes(plain)),
     ]
     pairs = np.concatenate(found)
     pairs = np.sort(rows[pairs[pairs[:, 0] != pairs[:, 1]]], axis=1)
@@ -125,20 +131,28 @@ def _indexed(
     return alike, known
 
 
-def _nearest_hashes(codes: UInt64[np.ndarray, "row 4"], asked: UInt64[np.ndarray, "row 4"]) -> Pairs:
-    bits = 64 * codes.shape[1]
-    stored = np.ascontiguousarray(codes).view(np.uint8)
-    if len(codes) <= 4 * EXACT_UP_TO:
-        index = faiss.IndexBinaryFlat(bits)
-    else:
-        lists = int(2 * np.sqrt(len(codes)))
-        index = faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(bits), bits, lists)
-        index.cp.seed = _SEED
-        index.nprobe = 12
-        index.train(np.ascontiguousarray(stored[:: max(1, len(codes) // 50_000)]))
-    index.add(stored)
-    apart, near = index.search(np.ascontiguousarray(asked).view(np.uint8), min(BY_HASH + 1, len(codes)))
-    return _paired(near.astype(np.int64), (apart <= HASH_CEILING) & (near >= 0))
+class _HashIndex:
+    """Finds the codes that differ in the fewest bits."""
+
+    def __init__(self, codes: UInt64[np.ndarray, "row 4"]) -> None:
+        bits = 64 * codes.shape[1]
+        stored = np.ascontiguousarray(codes).view(np.uint8)
+        if len(codes) <= 4 * EXACT_UP_TO:
+            index = faiss.IndexBinaryFlat(bits)
+        else:
+            lists = int(2 * np.sqrt(len(codes)))
+            index = faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(bits), bits, lists)
+            index.cp.seed = _SEED
+            index.nprobe = 12
+            index.train(np.ascontiguousarray(stored[:: max(1, len(codes) // 50_000)]))
+        index.add(stored)
+        self._index = index
+
+    def pairs(self, asked: UInt64[np.ndarray, "row 4"], most: int, ceiling: int) -> Pairs:
+        """Each row with its few nearest, itself not counted, that differ in at most so many bits."""
+        k = min(most + 1, len(asked))
+        apart, near = self._index.search(np.ascontiguousarray(asked).view(np.uint8), k)
+        return _paired(near.astype(np.int64), (apart <= ceiling) & (near >= 0))
 
 
 def _paired(near: Int64[np.ndarray, "row k"], kept: Bool[np.ndarray, "row k"]) -> Pairs:

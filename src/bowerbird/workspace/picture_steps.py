@@ -23,7 +23,7 @@ VERDICT_SPACE = Space("same_picture", REVISION, 1, "dot")
 def picture_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """Steps over pictures, in order."""
     return [
-        Step("near_duplicates", ("image_vector",), 2, REVISION, make_near_duplicates, lacks_pictures),
+        Step("near_duplicates", ("image_vector",), 3, REVISION, make_near_duplicates, lacks_pictures),
     ]
 
 

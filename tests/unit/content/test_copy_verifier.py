@@ -55,6 +55,7 @@ CHANGES = {
     "saved at the lowest quality": lambda image: (image, 5),
     "half of it": lambda image: (image.crop((60, 30, 290, 200)), 85),
     "turned": lambda image: (image.rotate(25, Image.Resampling.BICUBIC, expand=True), 85),
+    "a quarter left": lambda image: (image.transpose(Image.Transpose.ROTATE_90), 85),
     "on its head": lambda image: (image.transpose(Image.Transpose.ROTATE_180), 85),
     "mirrored": lambda image: (ImageOps.mirror(image), 85),
     "with a sticker": lambda image: (stickered(image), 85),

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PIL import ImageOps
+import pytest
+from PIL import Image, ImageOps
 
 from bowerbird.content.perceptual_hash import (
     PictureHashes,
@@ -11,6 +12,7 @@ from bowerbird.content.perceptual_hash import (
     frequency_hash,
     hamming,
     picture_hashes,
+    turned_hashes,
 )
 from bowerbird.content.pictures import Picture, decoded
 
@@ -45,6 +47,26 @@ def test_the_flipped_code_of_a_picture_is_the_code_of_its_mirror_image(draw: Any
     assert both.difference[1] == both.difference_flipped[0]
     # squeezing to 64 x 64 rounds differently from the other side, so a few coefficients near the median may turn
     assert hamming(both.frequency[1:], both.frequency_flipped[:1]).max() <= 16
+
+
+WAYS = (
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+)
+
+
+@pytest.mark.parametrize("number", range(len(WAYS)), ids=lambda number: WAYS[number].name)
+def test_the_code_of_a_turned_picture_follows_from_the_picture_s_own(draw: Any, number: int) -> None:
+    image = draw(6, 200, 160, 24)
+    both = picture_hashes([Picture.of(np.asarray(one)) for one in (image, image.transpose(WAYS[number]))])
+    said = turned_hashes(both.frequency[:1])
+    apart = [int(hamming(way, both.frequency[1:])[0]) for way in said]
+    assert apart[number] <= 24
+    assert min(apart[:number] + apart[number + 1 :]) >= 70
 
 
 def test_a_re_encoded_picture_stays_near_and_another_is_far(draw: Any, save: Any) -> None:
