@@ -39,7 +39,7 @@ def test_a_long_query_finds_what_the_short_one_finds(tiny_workspace):
 @pytest.mark.parametrize("query", ["", "   ", "\n\t", None])
 def test_a_query_of_nothing_is_refused_with_what_to_give(tiny_workspace, query):
     with pytest.raises(
-        InputError, match="search: the request has no query or image; give --query or --image"
+        InputError, match="search: the request has no query or image; expected query or image"
     ):
         tiny_workspace.ask("search", query=query)
 

@@ -472,8 +472,8 @@ def test_an_unknown_surface_is_an_error_that_names_a_close_one(workspace):
 @pytest.mark.parametrize(
     ("surface", "message"),
     [
-        ("related", "related: the request has no item; give --item"),
-        ("search", "search: the request has no query or image; give --query or --image"),
+        ("related", "related: the request has no item; expected item"),
+        ("search", "search: the request has no query or image; expected query or image"),
         ("shopping", "shopping: the request has no item or query or image"),
     ],
 )

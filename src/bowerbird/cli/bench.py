@@ -5,7 +5,7 @@ Heavy modules are imported inside the commands: ``bowerbird --help`` must not wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,12 +16,15 @@ from bowerbird.cli.options import names_between_commas
 from bowerbird.errors import NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from bowerbird.datasets.event_files import EventFile
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.evaluation.bench.report import BenchReport
     from bowerbird.recommenders.guidance import Effort
     from bowerbird.recommenders.interactions import Interactions
 
-__all__ = ["Json", "Seeds", "app", "show"]
+__all__ = ["Columns", "Json", "Seeds", "app", "event_file", "item_table", "show"]
 
 app = typer.Typer(
     help="Public benchmark tasks on your own files; every table holds the baselines.",
@@ -35,7 +38,15 @@ COLLABORATIVE_MODELS = "pop,itemknn,userknn,rp3beta,ease,ials,gfcf,blend"
 Events = Annotated[
     Path | None,
     typer.Option(
-        help="Events with columns user_id, item_id [, at | pos, rating, split]: parquet, csv or jsonl."
+        help="Events with user_id, item_id [, at | pos, rating, split]: parquet, csv, tsv, jsonl or MovieLens' forms."
+    ),
+]
+Columns = Annotated[
+    str,
+    typer.Option(
+        help="What your columns are called, where that is not well known: user=NAME,item=NAME,time=NAME; "
+        "numbers without a header.",
+        show_default=False,
     ),
 ]
 Models = Annotated[str, typer.Option(help="Names by comma, or `list` to see what is installed.")]
@@ -54,6 +65,7 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write the same table 
 )
 def next_item(
     events: Events = None,
+    columns: Columns = "",
     items: Annotated[
         Path | None,
         typer.Option(help="Items with item_id and their words: title, description, category, brand, ..."),
@@ -89,13 +101,14 @@ def next_item(
         checkpoints=checkpoints,
         workers=workers,
     )
-    interactions = _with_content(read_interactions(events), items)
+    read = event_file(events, columns)
+    interactions = _with_content(interactions_of(read, events), items, columns)
     if protocol == "cold":
         from bowerbird.evaluation.bench.cold_items import run_cold
 
-        show(run_cold(interactions, plan), json)
+        show(run_cold(interactions, plan), json, read.notes)
         return
-    show(run_next_item(interactions, plan, protocol), json)
+    show(run_next_item(interactions, plan, protocol), json, read.notes)
 
 
 @app.command(
@@ -104,6 +117,7 @@ def next_item(
 )
 def collaborative(
     events: Events = None,
+    columns: Columns = "",
     protocol: Annotated[str | None, typer.Option(help="microsoft: 75/25 per item, seed 42.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Random share of events for test, e.g. 0.1.")] = None,
     models: Models = COLLABORATIVE_MODELS,
@@ -120,8 +134,8 @@ def collaborative(
     _one_of(protocol, (None, "microsoft"))
     if protocol is not None and holdout is not None:
         raise typer.BadParameter("expected --protocol or --holdout, not both", param_hint="--holdout")
-    plan, interactions = _plan(models, seeds, tune=tune, refit=False), read_interactions(events)
-    show(run_collaborative(interactions, plan, protocol, holdout), json)
+    plan, read = _plan(models, seeds, tune=tune, refit=False), event_file(events, columns)
+    show(run_collaborative(interactions_of(read, events), plan, protocol, holdout), json, read.notes)
 
 
 @app.command("ann", epilog="Example: bowerbird bench ann --n-vectors 100000 --dim 128 --json ann.json")
@@ -172,39 +186,57 @@ def _one_of(protocol: str | None, known: Iterable[str | None]) -> None:
         )
 
 
-def read_interactions(events: Path | None, *, liked: bool = False) -> Interactions:
-    """The events of a file; windows of a history and the item that followed become sequences again.
+def event_file(events: Path | None, columns: str, wanted: str = "user_id and item_id") -> EventFile:
+    """The events a command was given, in the standard columns.
 
     Args:
         events: the file.
+        columns: what ``--columns`` says.
+        wanted: the columns to expect, where no file was given.
+    """
+    from bowerbird.datasets.column_names import given_names
+    from bowerbird.datasets.event_files import read_events
+
+    if events is None:
+        raise typer.BadParameter(f"missing; expected a file with {wanted}", param_hint="--events")
+    return read_events(events, given_names(columns))
+
+
+def item_table(items: Path, columns: str) -> pa.Table:
+    """The items beside the events, with their ``item_id``."""
+    from bowerbird.datasets.column_names import given_names, named_items
+    from bowerbird.datasets.tables import read_table
+
+    return named_items(read_table(items), given_names(columns), items.name)
+
+
+def interactions_of(read: EventFile, events: Path | None, *, liked: bool = False) -> Interactions:
+    """Events as interactions.
+
+    Args:
+        read: the file's events.
+        events: the file, for messages.
         liked: leave out impressions, hides and searches, where the file says what was done.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from bowerbird.datasets.amazon2018 import unrolled
-    from bowerbird.datasets.tables import read_table
     from bowerbird.recommenders.interactions import Interactions
     from bowerbird.records.event import POSITIVE_ACTIONS
 
-    if events is None:
-        raise typer.BadParameter("missing; expected a file with user_id and item_id", param_hint="--events")
-    table = read_table(events)
-    if {"user_id", "history", "target", "split"} <= set(table.column_names):
-        table = unrolled(table)
+    table = read.table
     if liked and "action" in table.column_names:
         table = table.filter(pc.is_in(table.column("action"), pa.array(POSITIVE_ACTIONS)))
-    return Interactions.from_table(table, events.name)
+    return Interactions.from_table(table, events.name if events is not None else "events")
 
 
-def _with_content(interactions: Interactions, items: Path | None) -> Interactions:
+def _with_content(interactions: Interactions, items: Path | None, columns: str) -> Interactions:
     if items is None:
         return interactions
     from bowerbird.cli.display import BarProgress
-    from bowerbird.datasets.tables import read_table
     from bowerbird.recommenders.item_content import content_vectors
 
-    table = read_table(items)
+    table = item_table(items, columns)
     return replace(
         interactions, content=content_vectors(table, interactions.item_ids, items.name, BarProgress())
     )
@@ -223,10 +255,17 @@ def _list_models() -> None:
     console.print(table)
 
 
-def show(report: BenchReport, json: Path | None) -> None:
-    """Print a report as a table and write it as JSON where asked."""
+def show(report: BenchReport, json: Path | None, notes: Sequence[str] = ()) -> None:
+    """Print a report as a table and write it as JSON where asked.
+
+    Args:
+        report: the numbers.
+        json: the file.
+        notes: how the data was read; they come before the report's own.
+    """
     from bowerbird.cli.display import console
 
+    report = replace(report, notes=[*notes, *report.notes])
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         json.write_text(report.to_json() + "\n", encoding="utf-8")

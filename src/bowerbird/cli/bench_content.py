@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bowerbird.cli.bench import Json, Seeds, app, read_interactions, show
+from bowerbird.cli.bench import Columns, Json, Seeds, app, event_file, interactions_of, item_table, show
 from bowerbird.cli.options import names_between_commas
 
 __all__ = ["app"]
@@ -190,6 +190,7 @@ def search(
 def graph(
     events: Annotated[Path, typer.Option(help="Who keeps what: collection_id or user_id, and item_id.")],
     items: Items,
+    columns: Columns = "",
     seeds: Seeds = 3,
     json: Json = None,
 ) -> None:
@@ -197,19 +198,19 @@ def graph(
     from dataclasses import replace
 
     from bowerbird.cli.display import BarProgress
-    from bowerbird.datasets.tables import read_table
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.evaluation.bench.graph import run_graph
     from bowerbird.recommenders.interactions import Interactions
     from bowerbird.recommenders.item_content import content_vectors
 
-    table = read_table(events)
+    read = event_file(events, columns)
+    table, progress = read.table, BarProgress()
     if "collection_id" in table.column_names and table["collection_id"].null_count == 0:
         table = table.select(["collection_id", "item_id"]).rename_columns(["user_id", "item_id"])
-    kept, progress = Interactions.from_table(table, events.name), BarProgress()
-    content = content_vectors(read_table(items), kept.item_ids, items.name, progress)
+    kept = Interactions.from_table(table, events.name)
+    content = content_vectors(item_table(items, columns), kept.item_ids, items.name, progress)
     plan = BenchPlan(("graph",), seeds, progress=progress)
-    show(run_graph(replace(kept, content=content), plan), json)
+    show(run_graph(replace(kept, content=content), plan), json, read.notes)
 
 
 @app.command(
@@ -219,6 +220,7 @@ def graph(
 def neighbour_loss(
     events: Annotated[Path, typer.Option(help="user_id, item_id [, at or pos] [, split].")],
     items: Items,
+    columns: Columns = "",
     own_split: Annotated[
         bool,
         typer.Option("--own-split/--hide", help="New items of the file's test split, or a fifth hidden."),
@@ -230,16 +232,16 @@ def neighbour_loss(
     from dataclasses import replace
 
     from bowerbird.cli.display import BarProgress
-    from bowerbird.datasets.tables import read_table
     from bowerbird.evaluation.bench.fitting import BenchPlan
     from bowerbird.evaluation.bench.neighbour_loss import run_neighbour_loss
     from bowerbird.recommenders.item_content import content_vectors, item_words
 
-    met, table = read_interactions(events, liked=True), read_table(items)
+    read = event_file(events, columns)
+    met, table = interactions_of(read, events, liked=True), item_table(items, columns)
     content = content_vectors(table, met.item_ids, items.name, BarProgress())
     plan = BenchPlan(("neighbour-loss",), seeds, progress=BarProgress())
     met = replace(met, content=content, split=met.split if own_split else None)
-    show(run_neighbour_loss(met, item_words(table, met.item_ids), plan), json)
+    show(run_neighbour_loss(met, item_words(table, met.item_ids), plan), json, read.notes)
 
 
 @app.command(

@@ -37,6 +37,13 @@ def take_in(
 Files = Annotated[
     list[Path] | None, typer.Argument(help="parquet, csv, tsv, jsonl or xlsx; items also a folder.")
 ]
+Columns = Annotated[
+    str,
+    typer.Option(
+        help="What the files call the standard columns, where that is not well known: item_id=NAME,title=NAME.",
+        show_default=False,
+    ),
+]
 Unknown = Annotated[
     str, typer.Option(help="Events about items not in the catalogue: reject, drop, or create the items.")
 ]
@@ -46,6 +53,7 @@ Unknown = Annotated[
 def items(
     files: Files = None,
     images: Annotated[Path | None, typer.Option(help="Folder or parquet with the pictures.")] = None,
+    columns: Columns = "",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,21 +65,27 @@ def items(
 
     Example: bowerbird import items products.csv --images photos/
     """
-    _import("items", files, workspace, as_json, images=images)
+    _import("items", files, workspace, as_json, columns, images=images)
 
 
 @app.command("users")
-def users(files: Files = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def users(
+    files: Files = None,
+    columns: Columns = "",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Take in people: user_id, country, locale, created_at, attributes.
 
     Example: bowerbird import users people.parquet
     """
-    _import("users", files, workspace, as_json)
+    _import("users", files, workspace, as_json, columns)
 
 
 @app.command("events")
 def events(
     files: Files = None,
+    columns: Columns = "",
     unknown: Unknown = "reject",
     action: Annotated[
         str, typer.Option(help="Action of events in a file without an action column.")
@@ -81,22 +95,28 @@ def events(
 ) -> None:
     """Take in what happened: user_id, item_id, action, at, surface, position, request_id, ...
 
-    Without `at`, a `pos` column or the order of rows is the order.
+    Without `at`, a `pos` column or the order of rows is the order. Well-known other names (userId, product_id,
+    timestamp, ...) are found; others are said.
 
-    Example: bowerbird import events clicks.parquet --unknown create
+    Example: bowerbird import events clicks.parquet --unknown create --columns user=shopper_no,time=when
     """
-    _import("events", files, workspace, as_json, unknown=unknown, action=action)
+    _import("events", files, workspace, as_json, columns, unknown=unknown, action=action)
 
 
 @app.command("campaigns")
-def campaigns(files: Files = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def campaigns(
+    files: Files = None,
+    columns: Columns = "",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Take in advertising campaigns: campaign_id, bid, daily_budget, total_budget, starts_at, ends_at, audience.
 
     An audience is one that `bowerbird.toml` declares under [audiences]; without one everybody is shown the ads.
 
     Example: bowerbird import campaigns campaigns.csv
     """
-    _import("campaigns", files, workspace, as_json)
+    _import("campaigns", files, workspace, as_json, columns)
 
 
 @app.command("taxonomy")
@@ -161,13 +181,19 @@ def dataset(
 
 
 def _import(
-    kind: str, files: list[Path] | None, workspace: Path | None, as_json: bool, **options: object
+    kind: str,
+    files: list[Path] | None,
+    workspace: Path | None,
+    as_json: bool,
+    columns: str,
+    **options: object,
 ) -> None:
     from bowerbird.cli.display import BarProgress
     from bowerbird.clock import now
+    from bowerbird.datasets.column_names import given_names
     from bowerbird.workspace.importing import ImportOptions
 
-    given = ImportOptions(as_of=now(), **options)  # type: ignore[arg-type]
+    given = ImportOptions(as_of=now(), columns=given_names(columns, kind), **options)  # type: ignore[arg-type]
     report = opened(workspace).import_files(kind, files or [], given, BarProgress(quiet=as_json))
     _show(report, as_json)
 

@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from bowerbird.datasets.published import ROWS, looked_up, shaped, whole
-from bowerbird.datasets.tables import as_text, column_of, open_bytes
+from bowerbird.datasets.delimited import ROWS, open_bytes
+from bowerbird.datasets.published import looked_up, shaped, whole
+from bowerbird.datasets.tables import as_text, column_of
 from bowerbird.errors import InputError
 
 _REVIEW = {"reviewerID": "user_id", "asin": "item_id", "overall": "value", "unixReviewTime": "at_s"}

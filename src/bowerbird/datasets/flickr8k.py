@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bowerbird.datasets.columns import texts
+from bowerbird.datasets.delimited import separated
 from bowerbird.datasets.images import ImageFolder, folder_pictures, shard_pictures
 from bowerbird.datasets.import_batch import Picture, SourceTable
-from bowerbird.datasets.published import Published, joined, lenient_csv, separated, source, whole
+from bowerbird.datasets.published import Published, joined, lenient_csv, source, whole
 
 
 @final

@@ -6,7 +6,7 @@ Nothing is fetched from a network and no path may leave the folder it belongs to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import final
@@ -14,6 +14,7 @@ from typing import final
 import pyarrow as pa
 
 from bowerbird.datasets import columns
+from bowerbird.datasets.event_files import named_tables
 from bowerbird.datasets.import_batch import Picture
 from bowerbird.datasets.tables import iter_batches
 from bowerbird.errors import InputError, NotFoundError
@@ -106,7 +107,10 @@ def folder_pictures(folder: ImageFolder, *, whole_name: bool = False) -> Iterato
 
 
 def table_pictures(
-    table: Path, images: Path | None = None, limit_bytes: int = LIMIT_BYTES
+    table: Path,
+    images: Path | None = None,
+    limit_bytes: int = LIMIT_BYTES,
+    given: Mapping[str, str] | None = None,
 ) -> Iterator[Picture]:
     """Pictures of a table's items: bytes in its ``image``, ``jpeg`` or ``bytes`` column, else files it names.
 
@@ -114,13 +118,13 @@ def table_pictures(
         table: a table with ``item_id`` or a named ``image``, as :func:`bowerbird.datasets.tables.read_table` reads.
         images: the folder that paths are relative to; None: the table's own.
         limit_bytes: larger pictures are not read.
+        given: what ``--columns`` says, see :func:`~bowerbird.datasets.column_names.given_names`.
 
     Yields:
         One picture per row, in file order, with a reason where there is none.
     """
     folder = ImageFolder(images or table.parent, limit_bytes)
-    for batch in iter_batches(table, _BATCH_ROWS):
-        held = pa.Table.from_batches([batch])
+    for held in named_tables("items", table, given, _BATCH_ROWS):
         if bytes_column(held.schema) is not None:
             yield from _bytes_of(held, table.name, limit_bytes, lambda name: name)
             continue

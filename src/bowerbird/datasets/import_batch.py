@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,15 @@ REJECTION_SCHEMA = pa.schema(
 """Columns of a report of rejected rows."""
 
 VALUE_LENGTH = 200
+
+
+def digest(path: Path) -> str:
+    """Sixteen hex digits that tell a file's bytes from others.
+
+    Event ids are made of it and the row, so that reading a file twice stores its events once.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ with the rating as value; free-text tags and links become attributes of the film
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bowerbird.datasets.columns import texts
+from bowerbird.datasets.delimited import separated
 from bowerbird.datasets.import_batch import Picture, SourceTable
 from bowerbird.datasets.published import (
     Published,
@@ -23,11 +24,11 @@ from bowerbird.datasets.published import (
     grouped_json,
     joined,
     looked_up,
-    separated,
     shaped,
     source,
     whole,
 )
+from bowerbird.records.item import CATEGORIES
 
 _NAMES = {
     "userId": "user_id",
@@ -115,7 +116,7 @@ def _items(files: Published, ratings: Path) -> Iterator[SourceTable]:
         yield source("items", distinct(joined(_rating_tables(ratings)), "item_id", "item_id"), ratings)
         return
     table = _films(film)
-    added = {"category": _first_genre(table.column("genres"))}
+    added = _categories(table.column("genres"))
     tags = files.first("tags.parquet", "tags.csv")
     if tags is not None:
         found = grouped_json(joined(whole(tags)), "movieId", "tag")
@@ -146,11 +147,19 @@ def _films(film: Path) -> pa.Table:
     return shaped(table.select(given), {}, {"genres": pa.array(genres, pa.string())})
 
 
-def _first_genre(genres: pa.ChunkedArray) -> pa.Array:
-    """The first of ``A|B`` or ``A B``: a film's place in the category tree; all stay in the attribute."""
-    first = pc.list_element(pc.split_pattern_regex(texts(genres), r"[| ]", max_splits=1), 0)
-    none = pc.is_in(first, value_set=pa.array(["(no", "unknown", ""]))
-    return pc.if_else(none, pa.scalar(None, pa.string()), first)
+def _categories(genres: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """Of ``A|B`` or ``A B`` the first as the film's place in the category tree, and all where there are several."""
+    named = [
+        [one for one in re.split(r"[| ]", text or "") if one and one != "unknown"]
+        if text != "(no genres listed)"
+        else []
+        for text in texts(genres).to_pylist()
+    ]
+    several = ["|".join(one) if len(one) > 1 else None for one in named]
+    return {
+        "category": pa.array([one[0] if one else None for one in named], pa.string()),
+        CATEGORIES: pa.array(several, pa.string()),
+    }
 
 
 def _users(files: Published) -> Iterator[SourceTable]:

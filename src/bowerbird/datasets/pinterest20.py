@@ -13,8 +13,9 @@ from typing import final
 
 import pyarrow as pa
 
+from bowerbird.datasets.delimited import separated
 from bowerbird.datasets.import_batch import Picture, SourceTable
-from bowerbird.datasets.published import Published, distinct, joined, separated, shaped, source, whole
+from bowerbird.datasets.published import Published, distinct, joined, shaped, source, whole
 
 _FORMS = ("interactions.parquet", "*.train.rating", "*.test.rating")
 

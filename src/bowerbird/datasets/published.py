@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -14,13 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bowerbird.datasets.columns import Column, flat, texts
-from bowerbird.datasets.import_batch import Picture, SourceTable
-from bowerbird.datasets.standard import digest
-from bowerbird.datasets.tables import as_text, iter_batches, open_bytes
+from bowerbird.datasets.delimited import ROWS, open_text, text_table
+from bowerbird.datasets.import_batch import Picture, SourceTable, digest
+from bowerbird.datasets.tables import as_text, iter_batches
 from bowerbird.errors import InputError, NotFoundError
-
-ROWS = 200_000
-"""Rows of a public set in one table."""
 
 
 @final
@@ -138,35 +133,6 @@ def distinct(table: pa.Table, column: str, name: str) -> pa.Table:
     return pa.table({name: pc.unique(flat(texts(table.column(column)))).drop_null()})
 
 
-def separated(path: Path, names: Sequence[str], separator: str) -> Iterator[pa.Table]:
-    """A text file without header whose cells a separator of any length divides (``::``), never quoted.
-
-    Args:
-        path: utf-8, or latin-1 where it is not.
-        names: the columns.
-        separator: what stands between cells.
-
-    Raises:
-        InputError: a line has another number of cells.
-    """
-    rows: list[list[str]] = []
-    with _open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            cells = line.rstrip("\r\n").split(separator)
-            if len(cells) != len(names):
-                raise InputError(
-                    f"{path.name} line {number}: found {len(cells)} cells, expected {len(names)} ({', '.join(names)})"
-                )
-            rows.append(cells)
-            if len(rows) == ROWS:
-                yield _text_table(rows, names)
-                rows = []
-    if rows:
-        yield _text_table(rows, names)
-
-
 def lenient_csv(path: Path, join_rest: bool = False) -> Iterator[pa.Table]:
     """A csv as people publish them: utf-8 or latin-1, perhaps with unquoted commas in the last column.
 
@@ -177,7 +143,7 @@ def lenient_csv(path: Path, join_rest: bool = False) -> Iterator[pa.Table]:
     Raises:
         InputError: a line has too few cells, or too many.
     """
-    with _open_text(path) as file:
+    with open_text(path) as file:
         lines = csv.reader(file)
         names = [name.strip() for name in next(lines, [])]
         if not names:
@@ -195,22 +161,9 @@ def lenient_csv(path: Path, join_rest: bool = False) -> Iterator[pa.Table]:
                 )
             rows.append(cells)
             if len(rows) == ROWS:
-                yield _text_table(rows, names)
+                yield text_table(rows, names)
                 rows = []
-        yield _text_table(rows, names)
-
-
-def encoding_of(path: Path) -> str:
-    """``utf-8-sig`` if the whole file is utf-8, else ``latin-1``, which old sets are written in."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open_bytes(path) as file:
-        try:
-            while block := file.read(1 << 20):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "latin-1"
-    return "utf-8-sig"
+        yield text_table(rows, names)
 
 
 def grouped_json(table: pa.Table, key: str, value: str) -> dict[str, str]:
@@ -237,13 +190,3 @@ def looked_up(keys: Column, found: Mapping[str, str]) -> pa.Array:
 def joined(parts: Iterator[pa.Table]) -> pa.Table:
     """One table of parts of the same columns."""
     return pa.concat_tables(parts, promote_options="permissive")
-
-
-def _open_text(path: Path) -> io.TextIOWrapper:
-    encoding = encoding_of(path)
-    return io.TextIOWrapper(open_bytes(path), encoding=encoding, newline="")
-
-
-def _text_table(rows: list[list[str]], names: Sequence[str]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pa.table([pa.array(column, pa.string()) for column in columns], names=list(names))

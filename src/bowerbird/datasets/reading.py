@@ -12,10 +12,10 @@ from jaxtyping import Bool
 
 from bowerbird.datasets import columns
 from bowerbird.datasets.attributes import gathered
+from bowerbird.datasets.column_names import TIME_UNITS_US
 from bowerbird.datasets.import_batch import Faults
 from bowerbird.errors import InputError, did_you_mean
 
-_UNITS_US = {"": None, "_us": 1, "_ms": 1000, "_s": 1_000_000}
 _INT32_END = 2**31
 
 
@@ -53,7 +53,10 @@ class Reading:
                 hint = did_you_mean(name, self._table.column_names)
                 found = ", ".join(self._table.column_names)
                 hint = f"; {hint}" if hint.startswith("did") else ""
-                raise InputError(f"{self._place}: no column {name!r}{hint}; found {found}; rename or add it")
+                raise InputError(
+                    f"{self._place}: no column {name!r}{hint}; found {found}; "
+                    f"rename or add it, or say which column it is: --columns {name}=NAME"
+                )
 
     def type(self, name: str) -> pa.DataType:
         """The type a column has in the file."""
@@ -132,7 +135,7 @@ class Reading:
 
     def has_time(self, name: str) -> bool:
         """Whether there is such a time column, with or without its unit (``at``, ``at_ms``)."""
-        return any(self.has(name + suffix) for suffix in _UNITS_US)
+        return any(self.has(name + suffix) for suffix in TIME_UNITS_US)
 
     def time(self, name: str, as_of: int | None) -> pa.Array:
         """Times in microseconds UTC, of ``name`` or of ``name_s``, ``name_ms``, ``name_us``.
@@ -141,7 +144,7 @@ class Reading:
             name: the column.
             as_of: microseconds UTC; a later time is a fault. None: any time may be.
         """
-        for suffix, unit_us in _UNITS_US.items():
+        for suffix, unit_us in TIME_UNITS_US.items():
             column = self.take(name + suffix)
             if column is None:
                 continue

@@ -5,8 +5,7 @@ Law: rows in = rows stored + rows rejected, each rejection with its reason.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -17,9 +16,9 @@ import pyarrow.compute as pc
 
 from bowerbird.clock import SECOND_US
 from bowerbird.datasets import columns
-from bowerbird.datasets.import_batch import SCHEMAS, ImportBatch, SourceTable
+from bowerbird.datasets.event_files import named_tables
+from bowerbird.datasets.import_batch import SCHEMAS, ImportBatch, SourceTable, digest
 from bowerbird.datasets.reading import Reading, missing
-from bowerbird.datasets.tables import iter_batches
 from bowerbird.errors import InputError, did_you_mean
 from bowerbird.records import ACTIONS, Vocabulary
 
@@ -257,12 +256,21 @@ def read_standard(
     return standardised(sources(kind, path, rows), checks)
 
 
-def sources(kind: str, path: Path, rows: int = 50_000) -> Iterator[SourceTable]:
-    """A file's batches, as they are, marked with the file's name and a digest of its bytes."""
+def sources(
+    kind: str, path: Path, rows: int = 50_000, given: Mapping[str, str] | None = None
+) -> Iterator[SourceTable]:
+    """A file's batches under the standard names, marked with the file's name and a digest of its bytes.
+
+    Args:
+        kind: items, users, events, queries or campaigns.
+        path: the file.
+        rows: the most rows in a batch.
+        given: what ``--columns`` says, see :func:`~bowerbird.datasets.column_names.given_names`.
+    """
     source_id = ""
-    for batch in iter_batches(path, rows):
+    for table in named_tables(kind, path, given, rows):
         source_id = source_id or digest(path)
-        yield SourceTable(kind, pa.Table.from_batches([batch]), path.name, source_id)
+        yield SourceTable(kind, table, path.name, source_id)
 
 
 def standardised(tables: Iterable[SourceTable], checks: Checks | None = None) -> Iterator[ImportBatch]:
@@ -270,15 +278,6 @@ def standardised(tables: Iterable[SourceTable], checks: Checks | None = None) ->
     standard = StandardImport(checks)
     for table in tables:
         yield standard.read(table)
-
-
-def digest(path: Path) -> str:
-    """Sixteen hex digits that tell a file's bytes from others.
-
-    Event ids are made of it and the row, so that reading a file twice stores its events once.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 def _event_ids(source: SourceTable, first_row: int) -> pa.Array:

@@ -1,37 +1,34 @@
 """Table files of any usual format, read whole or in batches with bounded memory.
 
-A text format has no types, so ``.csv`` and ``.tsv`` columns come as text (an id such as ``"007"`` stays
-itself) and empty cells as nulls; :mod:`bowerbird.datasets.standard` gives columns their types. A ``.csv`` whose
-header holds no comma may be cut at semicolons, tabs or bars.
+Delimited text is :mod:`bowerbird.datasets.delimited`; :mod:`bowerbird.datasets.standard` gives columns their types.
 """
 
 from __future__ import annotations
 
-import csv
+import codecs
 import gzip
-import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from bowerbird.datasets.delimited import (
+    DELIMITED,
+    broken_text,
+    damaged_gzip,
+    delimited_batches,
+    open_bytes,
+)
 from bowerbird.errors import InputError, MissingDependencyError, NotFoundError, StorageError
 
-BLOCK_BYTES = 8 * 1024 * 1024
-"""How much text is parsed at once; also the longest csv row."""
-
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_OTHER_DELIMITERS = (";", "\t", "|")
-"""What a ``.csv`` whose header has no comma is cut at instead; spreadsheets of many languages write semicolons."""
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
-EXTENSIONS = (".parquet", *_DELIMITERS, *_JSON_LINES, ".xlsx")
-"""What :func:`read_table` reads; csv, tsv and JSON lines may also end in ``.gz``."""
+EXTENSIONS = (".parquet", *DELIMITED, *_JSON_LINES, ".xlsx")
+"""What :func:`read_table` reads; text and JSON may also end in ``.gz``."""
 
 
 def table_format(path: Path) -> str:
@@ -61,7 +58,7 @@ def read_table(path: Path) -> pa.Table:
     r"""The whole of a table file.
 
     Args:
-        path: a .parquet, .csv, .tsv, .jsonl, .ndjson or .xlsx file; text formats also as .gz.
+        path: a file whose ending is one of :data:`EXTENSIONS`; text formats also as .gz.
 
     Returns:
         The table; columns whose type changes along a JSON lines file come as text.
@@ -81,7 +78,9 @@ def read_table(path: Path) -> pa.Table:
     return join_batches(list(iter_batches(path)))
 
 
-def iter_batches(path: Path, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
+def iter_batches(
+    path: Path, rows: int = 50_000, names: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """A table file as batches, for files larger than memory.
 
     A file with columns and no rows yields one batch of no rows, so that its columns are still known.
@@ -89,6 +88,7 @@ def iter_batches(path: Path, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
     Args:
         path: as in :func:`read_table`.
         rows: the most rows in a batch, at least 1.
+        names: the columns of a text file without a header.
 
     Yields:
         Batches in file order. In JSON lines, columns and types may differ between batches.
@@ -100,7 +100,7 @@ def iter_batches(path: Path, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
     """
     if rows < 1:
         raise InputError(f"rows of a batch: found {rows}; expected at least 1")
-    reader = _reader(table_format(path))
+    reader = _reader(table_format(path), names)
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file; give the path of a table file")
     if path.stat().st_size == 0:
@@ -108,11 +108,9 @@ def iter_batches(path: Path, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
     try:
         yield from reader(path, rows)
     except UnicodeDecodeError as error:
-        raise _broken_text(path) from error
+        raise broken_text(path) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path.name}: the gzip file is damaged or cut short ({error}); fetch it again"
-        ) from error
+        raise damaged_gzip(path, error) from error
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -129,7 +127,11 @@ def join_batches(batches: list[pa.RecordBatch]) -> pa.Table:
     Args:
         batches: at least one.
     """
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    return join_tables([pa.Table.from_batches([batch]) for batch in batches])
+
+
+def join_tables(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of tables whose columns and types may differ; see :func:`join_batches`."""
     if len({table.schema.remove_metadata() for table in tables}) == 1:
         return pa.concat_tables(tables)
     names = list(dict.fromkeys(name for table in tables for name in table.column_names))
@@ -178,16 +180,11 @@ def column_of(values: list[Any]) -> pa.Array:
         return pa.array([as_text(value) for value in values], pa.string())
 
 
-def open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """A file opened for reading, unzipped on the way if it ends in ``.gz``."""
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _reader(extension: str) -> Callable[[Path, int], Iterator[pa.RecordBatch]]:
+def _reader(extension: str, names: Sequence[str] | None) -> Callable[[Path, int], Iterator[pa.RecordBatch]]:
     if extension == ".parquet":
         return _parquet_batches
-    if extension in _DELIMITERS:
-        return lambda path, rows: _delimited_batches(path, rows, _DELIMITERS[extension])
+    if extension in DELIMITED:
+        return lambda path, rows: delimited_batches(path, rows, DELIMITED[extension], names)
     if extension == ".xlsx":
         return _xlsx_batches
     return _json_batches
@@ -212,111 +209,47 @@ def _parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
         ) from error
 
 
-def _header(path: Path, delimiter: str) -> tuple[list[str], str]:
-    """Names of the columns, and what really stands between them."""
-    with open_bytes(path) as file:
-        first = file.readline(BLOCK_BYTES).decode("utf-8-sig")
-    if delimiter == "," and delimiter not in first:
-        delimiter = (
-            max(_OTHER_DELIMITERS, key=first.count) if any(map(first.count, _OTHER_DELIMITERS)) else ","
-        )
-    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    if not any(names):
-        raise InputError(f"{path.name} line 1: found no column names; expected a header line")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{path.name} line 1: column {repeated[0]!r} is there twice; name each column once")
-    return names, delimiter
-
-
-def _delimited_batches(path: Path, rows: int, delimiter: str) -> Iterator[pa.RecordBatch]:
-    names, delimiter = _header(path, delimiter)
-    wrong: list[pa_csv.InvalidRow] = []
-
-    def note(row: pa_csv.InvalidRow) -> str:
-        wrong.append(row)
-        return "error"
-
-    read = pa_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=names, skip_rows=1)
-    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note)
-    convert = pa_csv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
-    )
-    last: str | None = None
-    found = False
-    try:
-        with open_bytes(path) as file, pa_csv.open_csv(file, read, parse, convert) as reader:
-            for block in reader:
-                for start in range(0, block.num_rows, rows):
-                    found = True
-                    yield block.slice(start, rows)
-                if block.num_rows:
-                    last = block.column(len(names) - 1)[-1].as_py()
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" not in str(error) and "Could not skip initial" not in str(error):
-            raise _wrong_csv(path, wrong, error) from error
-    if last is not None and "\n" in last and not _tail(path).endswith(b'"'):
-        raise InputError(
-            f"{path.name}: a quote that opens before {last[:40]!r} is never closed and swallowed the rest of the file; "
-            "close it, or double quotes inside a cell"
-        )
-    if not found:
-        yield pa.RecordBatch.from_pylist([], schema=_text_schema(names))
-
-
-def _tail(path: Path) -> bytes:
-    """The last bytes of a file without the white space at its end."""
-    tail = b""
-    with open_bytes(path) as file:
-        while block := file.read(BLOCK_BYTES):
-            tail = (tail + block).rstrip()[-16:]
-    return tail
-
-
-def _wrong_csv(path: Path, wrong: list[pa_csv.InvalidRow], error: pa.ArrowInvalid) -> InputError:
-    if wrong:
-        row = wrong[0]
-        line = f" line {row.number}" if row.number is not None else ""
-        return InputError(
-            f"{path.name}{line}: found {row.actual_columns} columns, expected {row.expected_columns} as in the header; "
-            f"the row begins {row.text[:60]!r}; quote cells that hold the delimiter"
-        )
-    if "UTF8" in str(error):
-        return _broken_text(path)
-    return InputError(f"{path.name}: not a well-formed table of text ({error}); check quotes and delimiters")
-
-
-def _broken_text(path: Path) -> InputError:
-    """The error for text that is not utf-8, with the first line where it is not."""
-    with open_bytes(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                found = line[error.start : error.start + 4].hex(" ")
-                return InputError(
-                    f"{path.name} line {number}: not utf-8 at byte {error.start} (found {found}); "
-                    "save the file as utf-8, e.g. iconv -f latin1 -t utf-8"
-                )
-    return InputError(f"{path.name}: not utf-8; save the file as utf-8, e.g. iconv -f latin1 -t utf-8")
-
-
 def _json_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    """One object a line, or one list of objects."""
     records: list[dict[str, Any]] = []
     found = False
-    with open_bytes(path) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            found = True
-            records.append(_json_record(path, number, line))
-            if len(records) == rows:
-                yield _batch_of(records)
-                records = []
+    for record in _json_records(path):
+        found = True
+        records.append(record)
+        if len(records) == rows:
+            yield _batch_of(records)
+            records = []
     if records:
         yield _batch_of(records)
     elif not found:
         raise InputError(f"{path.name}: found no rows; expected one JSON object a line")
+
+
+def _json_records(path: Path) -> Iterator[dict[str, Any]]:
+    may_be_list = table_format(path) == ".json"
+    with open_bytes(path) as file:
+        for number, given in enumerate(file, start=1):
+            line = given.removeprefix(codecs.BOM_UTF8)
+            if not line.strip():
+                continue
+            if may_be_list and line.lstrip().startswith(b"["):
+                yield from _json_list(path, line + file.read())
+                return
+            may_be_list = False
+            yield _json_record(path, number, line)
+
+
+def _json_list(path: Path, data: bytes) -> Iterator[dict[str, Any]]:
+    try:
+        records = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{path.name}: not a JSON list ({error}); expected one object a line") from error
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise InputError(
+                f"{path.name} entry {number}: found a JSON {type(record).__name__}; expected a list of objects"
+            )
+        yield record
 
 
 def _json_record(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -326,7 +259,7 @@ def _json_record(path: Path, number: int, line: bytes) -> dict[str, Any]:
         try:
             line.decode("utf-8")
         except UnicodeDecodeError:
-            raise _broken_text(path) from error
+            raise broken_text(path) from error
         raise InputError(
             f"{path.name} line {number}: not JSON ({error}); expected one object a line"
         ) from error

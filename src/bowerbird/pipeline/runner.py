@@ -157,10 +157,10 @@ class Pipeline:
         needs = self.settings.needs
         either = [name for name in ("item", "query", "image") if name in needs]
         if either and all(has[name] is None for name in either):
-            options = " or ".join("--" + name for name in either)
-            raise InputError(f"{self.name}: the request has no {' or '.join(either)}; give {options}")
+            named = " or ".join(either)
+            raise InputError(f"{self.name}: the request has no {named}; expected {named}")
         if "user" in needs and request.user_id is None:
-            raise InputError(f"{self.name}: the request has no user; give --user")
+            raise InputError(f"{self.name}: the request has no user; expected user")
         if len(self.release.items) == 0:
             raise NotReadyError(
                 f"{self.name}: the catalogue is empty; run `bowerbird import items FILE` and `bowerbird build`"

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float32, Float64, Int32, Int64, Shaped
 from scipy import sparse
 
-from bowerbird.clock import SECOND_US
 from bowerbird.datasets import columns
+from bowerbird.datasets.event_files import event_times
 from bowerbird.errors import InputError
 
 __all__ = ["Interactions"]
@@ -51,10 +51,9 @@ class Interactions:
     def from_table(cls, table: pa.Table, where: str = "events") -> Interactions:
         """Interactions of a table in the standard columns.
 
-        ``user_id`` and ``item_id`` (text or whole numbers) are required. The order is ``at`` or
-        ``timestamp`` (a time, or a number since 1970 whose unit follows from the column's largest),
-        else ``pos``, else the rows'; equal times keep the rows' order. ``rating`` and ``split`` are read
-        when present.
+        ``user_id`` and ``item_id`` (text or whole numbers) are required. The order is the time
+        (:func:`~bowerbird.datasets.event_files.event_times`), else ``pos``, else the rows'; equal times keep the
+        rows' order. ``rating`` and ``split`` are read when present.
 
         Args:
             table: one row an event.
@@ -67,7 +66,8 @@ class Interactions:
             raise InputError(f"{where}: found 0 rows; expected at least one event")
         users, user_ids = _encoded(table, "user_id", where)
         items, item_ids = _encoded(table, "item_id", where)
-        at = _times(table, where)
+        at = event_times(table, where)
+        at = None if at is None else _full(at, "at", where).to_numpy(zero_copy_only=False)
         pos = None if at is not None else _numbers(table, "pos", where)
         ratings = _numbers(table, "rating", where)
         split = _split(table)
@@ -220,35 +220,3 @@ def _split(table: pa.Table) -> Shaped[np.ndarray, " event"] | None:
         return None
     words = pc.utf8_lower(columns.texts(table["split"]))
     return np.asarray(pc.fill_null(words, "").to_pylist(), dtype=str)
-
-
-def _times(table: pa.Table, where: str) -> Int64[np.ndarray, " event"] | None:
-    name = next((name for name in ("at", "timestamp") if name in table.column_names), None)
-    if name is None:
-        return None
-    column = _column(table, name, where)
-    # of numbers too small for a date: steps, or seconds of a drawn world
-    smallest_us = 1 if name == "at" else SECOND_US
-    values, bad = columns.times(column, _unit_us(column, smallest_us))
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            f"{where} row {row}: {name} is {column[row].as_py()!r}; expected an ISO date-time such as "
-            "2026-01-31T12:00:00, or a number since 1970"
-        )
-    return _full(values, name, where).to_numpy(zero_copy_only=False)
-
-
-def _unit_us(column: pa.Array, smallest_us: int) -> int | None:
-    """Microseconds of one step of a column of numbers: the unit that puts its largest between 1973 and 5138.
-
-    One unit for the column and not one a cell: so the order of the numbers is the order of the times.
-    """
-    values, _ = columns.numbers(column) if not pa.types.is_temporal(column.type) else (column[:0], None)
-    if values.null_count == len(values):
-        return None
-    largest = pc.max(pc.abs(values)).as_py()
-    for limit, unit_us in ((1e8, smallest_us), (1e11, SECOND_US), (1e14, 1000), (1e17, 1)):
-        if largest < limit:
-            return unit_us
-    return None  # nanoseconds, as each cell's size says

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bowerbird.datasets.event_files import named_tables
 from bowerbird.datasets.images import (
     ImageFolder,
     bytes_column,
@@ -27,7 +28,6 @@ from bowerbird.datasets.images import (
 )
 from bowerbird.datasets.import_batch import REJECTION_SCHEMA, ImportBatch, Picture, SourceTable, load_importer
 from bowerbird.datasets.standard import Checks, StandardImport, sources
-from bowerbird.datasets.tables import iter_batches
 from bowerbird.errors import InputError, did_you_mean
 from bowerbird.records.event import Events
 from bowerbird.records.item import ITEM_SCHEMA, Items
@@ -55,6 +55,8 @@ class ImportOptions:
             imported, events create them whatever is said here.
         as_of: rows of a later time are rejected; microseconds UTC; None does not check.
         action: the action of events in a file without an ``action`` column.
+        columns: what the files call the standard columns, where that is not well known; see
+            :func:`~bowerbird.datasets.column_names.given_names`.
 
     Raises:
         InputError: ``unknown`` is none of these words.
@@ -64,6 +66,7 @@ class ImportOptions:
     unknown: str = "reject"
     as_of: int | None = None
     action: str = "click"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.unknown not in UNKNOWN:
@@ -110,15 +113,15 @@ def import_files(bench: Workbench, kind: str, files: Sequence[Path], options: Im
     tables = [path for path in files if not path.is_dir()]
     for path in tables:
         bench.progress.start(f"import {path.name}", None)
-        intake.take(sources(kind, path))
+        intake.take(sources(kind, path, given=options.columns))
         bench.progress.finish()
     if kind == "items":
         for folder in (path for path in files if path.is_dir()):
             intake.take(_items_of_folder(folder))
             intake.picture(folder_pictures(ImageFolder(folder)))
-        if options.images is not None or any(_names_pictures(path) for path in tables):
+        if options.images is not None or any(_names_pictures(path, options) for path in tables):
             for path in tables:
-                intake.picture(_pictures(path, options.images))
+                intake.picture(_pictures(path, options))
     return intake.report()
 
 
@@ -306,23 +309,24 @@ def _chunks(values: Iterator[Picture], size: int) -> Iterator[list[Picture]]:
         yield batch
 
 
-def _names_pictures(path: Path) -> bool:
+def _names_pictures(path: Path, options: ImportOptions) -> bool:
     """Whether a table of items holds or names pictures."""
-    schema = _schema(path)
+    schema = _schema(path, options)
     return bytes_column(schema) is not None or "image" in schema.names
 
 
-def _schema(path: Path) -> pa.Schema:
-    return next(iter_batches(path, rows=1)).schema
+def _schema(path: Path, options: ImportOptions) -> pa.Schema:
+    return next(named_tables("items", path, options.columns, rows=1)).schema
 
 
-def _pictures(path: Path, images: Path | None) -> Iterator[Picture]:
+def _pictures(path: Path, options: ImportOptions) -> Iterator[Picture]:
     """Pictures of a table's items: in the table, in parquet shards, or in a folder."""
+    images = options.images
     if images is not None and images.is_file():
         return shard_pictures([images])
-    if images is not None and "image" not in _schema(path).names:
+    if images is not None and "image" not in _schema(path, options).names:
         return folder_pictures(ImageFolder(images))
-    return table_pictures(path, images)
+    return table_pictures(path, images, given=options.columns)
 
 
 def _items_of_folder(folder: Path) -> Iterator[SourceTable]:

@@ -19,7 +19,7 @@ def test_the_1m_edition_as_published(imported, write) -> None:
     assert found.rows == {"items": 1, "users": 2, "events": 2}
     assert found.stored["items"][0]["title"] == "Am\xe9lie (2001)"
     assert found.stored["items"][0]["category"] == "Comedy"
-    assert found.attributes("items") == {"genres": "Comedy|Romance"}
+    assert found.attributes("items") == {"genres": "Comedy|Romance", "categories": "Comedy|Romance"}
     assert found.attributes("users") == {"gender": "F", "age": "1", "occupation": "10", "zip_code": "48067"}
     assert found.column("events", "at") == [978300760 * SECOND_US, 978300761 * SECOND_US]
     assert found.column("events", "value") == [5.0, 3.0]
@@ -42,7 +42,11 @@ def test_the_100k_edition_as_published(imported, write) -> None:
         "Animation",
         "http://imdb/1",
     )
-    assert found.attributes("items") == {"release_date": "01-Jan-1995", "genres": "Animation|Children's"}
+    assert found.attributes("items") == {
+        "release_date": "01-Jan-1995",
+        "genres": "Animation|Children's",
+        "categories": "Animation|Children's",
+    }
     assert found.attributes("users")["occupation"] == "technician"
     assert found.column("events", "user_id") == ["196"]
 
@@ -89,6 +93,7 @@ def test_parquet_of_the_100k_edition(imported, parquet) -> None:
     found = imported(importer(), folder)
     item = found.stored["items"][0]
     assert (item["title"], item["description"], item["category"]) == ("GoldenEye", "Bond.", "Action")
+    assert found.attributes("items")["categories"] == "Action|Adventure"
     assert found.column("events", "at") == [874724710 * SECOND_US]
 
 

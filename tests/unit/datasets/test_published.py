@@ -3,7 +3,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from bowerbird.datasets.published import Published, distinct, encoding_of, lenient_csv, separated, source
+from bowerbird.datasets.delimited import encoding_of, separated
+from bowerbird.datasets.published import Published, distinct, lenient_csv, source
 from bowerbird.errors import InputError, NotFoundError
 
 
@@ -37,7 +38,7 @@ def test_old_files_are_latin_1(write) -> None:
 
 
 def test_large_files_come_in_parts(write, monkeypatch) -> None:
-    monkeypatch.setattr("bowerbird.datasets.published.ROWS", 2)
+    monkeypatch.setattr("bowerbird.datasets.delimited.ROWS", 2)
     folder = write({"a.dat": "1::2\n\n3::4\n5::6\n", "a.csv": "a,b\n1,2\n\n3,4\n5,6\n"})
     parts = list(separated(folder / "a.dat", ("a", "b"), "::"))
     assert [part.num_rows for part in parts] == [2, 1]

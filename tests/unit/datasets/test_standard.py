@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bowerbird.clock import DAY_US, SECOND_US
-from bowerbird.datasets.import_batch import SCHEMAS, ImportBatch, SourceTable
-from bowerbird.datasets.standard import Checks, StandardImport, digest, read_standard, standardised
+from bowerbird.datasets.import_batch import SCHEMAS, ImportBatch, SourceTable, digest
+from bowerbird.datasets.standard import Checks, StandardImport, read_standard, standardised
 from bowerbird.errors import InputError
 from bowerbird.records import EVENT_SCHEMA, Events, Items, Users, Vocabulary
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import openpyxl
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from bowerbird.datasets import tables
+from bowerbird.datasets import delimited, tables
 from bowerbird.datasets.tables import as_text, iter_batches, read_table, table_format
 from bowerbird.errors import InputError, MissingDependencyError, NotFoundError, StorageError
 
@@ -188,3 +189,33 @@ def test_cells_as_text() -> None:
 def test_only_text_formats_may_be_zipped() -> None:
     with pytest.raises(InputError, match="cannot be read"):
         table_format(Path("e.parquet.gz"))
+
+
+def test_json_may_be_one_list(tmp_path: Path) -> None:
+    path = written(tmp_path / "e.json", b"\xef\xbb\xbf" + json.dumps(ROWS, indent=1).encode())
+    assert read_table(path).to_pylist() == ROWS
+    with pytest.raises(InputError, match="entry 1: found a JSON int; expected a list of objects"):
+        read_table(written(path, b'[{"a": 1}, 2]'))
+    with pytest.raises(InputError, match="not a JSON list"):
+        read_table(written(path, b'[{"a": 1}'))
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.csv.gz", "e.tsv"])
+def test_no_thread_of_the_reader_needs_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One that does may abort an interpreter that is about to end (exit code 134)."""
+    opened: list[object] = []
+
+    def open_csv(file: object, read: object, parse: pa_csv.ParseOptions, convert: object) -> object:
+        opened.append(file)
+        assert parse.invalid_row_handler is None
+        return real(file, read, parse, convert)
+
+    real = pa_csv.open_csv
+    monkeypatch.setattr(delimited.pa_csv, "open_csv", open_csv)
+    data = b"a,b\n1,2\n" if ".csv" in name else b"a\tb\n1\t2\n"
+    path = written(tmp_path / name, gzip.compress(data) if name.endswith("gz") else data)
+    assert read_table(path).to_pylist() == [{"a": "1", "b": "2"}]
+    assert all(isinstance(file, pa.NativeFile) and not isinstance(file, pa.PythonFile) for file in opened)
+    assert opened

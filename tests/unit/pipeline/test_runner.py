@@ -109,15 +109,15 @@ def test_what_the_release_lacks_is_in_the_notes(small):
 
 
 def test_a_request_without_what_is_needed_is_refused(small):
-    with pytest.raises(InputError, match="homefeed: the request has no user; give --user"):
+    with pytest.raises(InputError, match="homefeed: the request has no user; expected user"):
         Pipeline("homefeed", surface(needs=("user",)), small).answer(ask(small))
-    with pytest.raises(InputError, match="the request has no item or query; give --item or --query"):
+    with pytest.raises(InputError, match="the request has no item or query; expected item or query"):
         Pipeline("homefeed", surface(needs=("item", "query")), small).answer(ask(small))
 
 
 @pytest.mark.parametrize("blank", ["", "  ", "\n"])
 def test_blank_words_are_no_query(small, blank):
-    with pytest.raises(InputError, match="the request has no query; give --query"):
+    with pytest.raises(InputError, match="the request has no query; expected query"):
         Pipeline("homefeed", surface(needs=("query",)), small).answer(ask(small, query=blank))
 
 

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float64, Int32
 
 from bowerbird.datasets import columns
+from bowerbird.datasets.event_files import event_times
 from bowerbird.errors import InputError
 from bowerbird.records.event import POSITIVE_ACTIONS
 from bowerbird.users.behaviour import Behaviour
 
 __all__ = ["ProbeData", "coded", "read_probe_data", "whole_events"]
 
-_UNITS_US = {"at": None, "at_us": 1, "at_ms": 1000, "at_s": 1_000_000, "timestamp": None}
 _LAST_WORD = re.compile(r"([^\W\d_]{3,})\W*$")
 LEAST_TITLES = 3
 """Items whose titles must end in a word before it stands for a category."""
@@ -88,28 +88,16 @@ def whole_events(events: pa.Table, where: str) -> tuple[pa.Array, Bool[np.ndarra
             raise InputError(
                 f"{where}: no column {name!r}; found {', '.join(events.column_names)}; expected user_id, item_id, at"
             )
-    at = _times(events, where)
+    at = event_times(events, where)
+    if at is None:
+        raise InputError(
+            f"{where}: no times; found {', '.join(events.column_names)}; what comes after a moment is predicted, so a "
+            "column at is needed (a date-time, or a number since 1970), or say which it is: --columns time=NAME"
+        )
     kept = columns.mask(at.is_valid())
     for name in ("user_id", "item_id"):
         kept &= columns.mask(columns.texts(events[name]).is_valid())
     return at, kept
-
-
-def _times(events: pa.Table, where: str) -> pa.Array:
-    for name, unit_us in _UNITS_US.items():
-        if name in events.column_names:
-            values, bad = columns.times(events[name], unit_us)
-            if bad.any():
-                row = int(np.flatnonzero(bad)[0])
-                raise InputError(
-                    f"{where} row {row}: {name} = {events[name][row].as_py()!r} is not a time; "
-                    "expected an ISO date-time or a number"
-                )
-            return values
-    raise InputError(
-        f"{where}: no times; found {', '.join(events.column_names)}; what comes after a moment is predicted, "
-        "so a column at or timestamp is needed (a date-time, or a number since 1970)"
-    )
 
 
 def _liked(events: pa.Table) -> Bool[np.ndarray, "row"]:
