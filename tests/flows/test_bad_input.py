@@ -44,10 +44,30 @@ def taken(workspace: Workspace, kind: str, text: str | bytes, **options: object)
 
 
 def test_a_csv_with_the_wrong_columns_says_which_is_missing(workspace) -> None:
-    with pytest.raises(InputError, match=r"items\.csv: .*'item_id'"):
-        taken(workspace, "items", "sku,name\n1,Mug\n")
+    with pytest.raises(
+        InputError, match=r"items\.csv: .*'item_id'.* say which column it is: --columns item_id=NAME"
+    ):
+        taken(workspace, "items", "code,name\n1,Mug\n")
     with pytest.raises(InputError, match=r"events\.csv: .*'user_id'"):
-        taken(workspace, "events", "customer,item_id\n1,2\n")
+        taken(workspace, "events", "who,item_id\n1,2\n")
+
+
+def test_columns_may_have_other_names(workspace) -> None:
+    taken(workspace, "items", "code,name\n1,Mug\n", columns={"item_id": "code", "title": "name"})
+    assert workspace.workbench().items.column("title") == ["Mug"]
+    report = taken(workspace, "events", "Customer ID,sku,timestamp\nann,1,1767225600\n")
+    assert report.stored["events"] == 1
+    assert workspace.workbench().events.table["at"].to_pylist() == [1767225600 * 10**6]
+
+
+def test_a_column_may_name_an_item_and_its_picture(workspace) -> None:
+    folder = workspace.layout.root.parent / "photos"
+    folder.mkdir()
+    Image.new("RGB", (8, 8), "red").save(folder / "a.png")
+    report = taken(
+        workspace, "items", "image,title\na.png,Mug\n", images=folder, columns={"item_id": "image"}
+    )
+    assert (report.pictures, workspace.workbench().items.vocabulary.ids) == (1, ("a.png",))
 
 
 def test_broken_utf8_says_where_and_what_to_do(workspace) -> None:
@@ -196,7 +216,7 @@ import os, signal, sys
 import bowerbird.workspace.importing as importing
 from bowerbird.datasets.standard import sources
 from bowerbird.stores.{module} import {owner}
-importing.sources = lambda kind, path: sources(kind, path, 20)   # many batches of a small file
+importing.sources = lambda kind, path, given: sources(kind, path, 20, given)   # many batches of a small file
 real, calls = {owner}.{method}, []
 def dies(self, *given):
     calls.append(1)

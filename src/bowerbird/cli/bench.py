@@ -125,7 +125,7 @@ def collaborative(
     tune: Tune = False,
     json: Json = None,
 ) -> None:
-    """Which held-out items a user took; without --protocol and --holdout the data's split column decides."""
+    """Which held-out items a user took; by the data's split column, else a tenth held out, unless you say otherwise."""
     if models == "list":
         _list_models()
         return

@@ -7,8 +7,9 @@ tries them in this order and never guesses between two pictures.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import final
 
@@ -21,9 +22,21 @@ from bowerbird.datasets.import_batch import Picture
 from bowerbird.datasets.tables import iter_batches
 from bowerbird.errors import InputError, NotFoundError
 
-__all__ = ["NAME_COLUMNS", "PictureSource", "name_column", "picture_source"]
+__all__ = ["NAME_COLUMNS", "PictureSource", "cells_of", "name_column", "picture_source"]
 
-NAME_COLUMNS = ("image", "image_name", "file_name", "filename", "file", "path", "name", "item_id", "id")
+NAME_COLUMNS = (
+    "image",
+    "image_name",
+    "image_path",
+    "image_id",
+    "file_name",
+    "filename",
+    "file",
+    "path",
+    "name",
+    "item_id",
+    "id",
+)
 """Columns that may name a picture, in the order they are tried."""
 
 _BATCH_ROWS = 256  # pictures held in memory at once
@@ -57,8 +70,7 @@ class PictureSource:
             >>> source.resolve(["a/7.jpg", "8", "8.jpg", "7", None])
             [0, 1, 1, -1, -1]
         """
-        ways = [_unique(map(_whole, self.all_names)), _unique(map(_file, self.all_names))]
-        ways.append(_unique(map(_stem, self.all_names)))
+        ways = self._ways
         found = []
         for cell in cells:
             keys = () if cell is None else (_whole(cell), _file(cell), _stem(cell), _file(cell))
@@ -66,6 +78,33 @@ class PictureSource:
             places = (way.get(key, -1) for way, key in zip(lookups, keys, strict=False))
             found.append(next((place for place in places if place >= 0), -1))
         return found
+
+    @cached_property
+    def _ways(self) -> tuple[dict[str, int], ...]:
+        """Places of the pictures by path, by file name and by stem."""
+        return tuple(_unique(map(way, self.all_names)) for way in (_whole, _file, _stem))
+
+    def naming(
+        self, cells: Mapping[str, Sequence[str | None]], usual: Sequence[str] = NAME_COLUMNS
+    ) -> str | None:
+        """The column that names the pictures: a usual one that names any, else the one that names most; None if none does.
+
+        Args:
+            cells: columns, see :func:`cells_of`.
+            usual: names of columns in the order they are tried, in any case.
+
+        Example:
+            >>> source = PictureSource("x", None, (), ("a/7.jpg", "b/8.jpg"))
+            >>> source.naming({"id": ["1", "2"], "Photo": ["8.jpg", "7.jpg"]})
+            'Photo'
+        """
+        hits = {
+            name: sum(place >= 0 for place in self.resolve(cells[name]))
+            for name in sorted(cells, key=lambda name: _order(name, usual))
+        }
+        best = next((name for name in hits if name.lower() in usual and hits[name]), None)
+        best = best or max(hits, key=hits.__getitem__, default=None)
+        return best if best is not None and hits[best] else None
 
     def pictures(self, wanted: Collection[int] | None = None) -> Iterator[tuple[int, Picture]]:
         """The pictures at some places, in reading order, each with bytes or the reason it has none.
@@ -119,6 +158,17 @@ def picture_source(path: Path) -> PictureSource:
     return _of_shards(path.name, [path])
 
 
+def cells_of(table: pa.Table, without: Collection[str] = ()) -> dict[str, list[str | None]]:
+    """Columns that may name something, as text: neither bytes nor lists."""
+    plain = [
+        field.name
+        for field in table.schema
+        if field.name not in without
+        and not (pa.types.is_nested(field.type) or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type))
+    ]  # fmt: skip
+    return {name: texts(table.column(name)).to_pylist() for name in plain}
+
+
 def name_column(columns: Sequence[str], known: Sequence[str] = NAME_COLUMNS) -> str | None:
     """The column of a table that names pictures, or None.
 
@@ -154,6 +204,8 @@ def _of_shards(place: str, shards: list[Path]) -> PictureSource:
                 f"{shard.name}: no column of picture bytes; expected jpeg, bytes or image, found {found}"
             )
         names += _names(shard, schema, column, len(names))
+    if not names:
+        raise InputError(f"{place}: holds 0 rows; expected pictures")
     return PictureSource(place, None, tuple(shards), tuple(names))
 
 
@@ -178,6 +230,10 @@ def _bytes_of(table: pa.Table) -> pa.Array:
     if pa.types.is_struct(data.type):
         data = data.field([field.name for field in data.type].index("bytes"))
     return data
+
+
+def _order(name: str, usual: Sequence[str]) -> int:
+    return usual.index(name.lower()) if name.lower() in usual else len(usual)
 
 
 def _unique(keys: Iterable[str]) -> dict[str, int]:

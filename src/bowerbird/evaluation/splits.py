@@ -15,6 +15,7 @@ from bowerbird.randomness import generator
 from bowerbird.recommenders.interactions import Interactions
 
 __all__ = [
+    "SPLIT_WORDS",
     "Split",
     "WarmSplit",
     "given_split",
@@ -24,6 +25,21 @@ __all__ = [
     "random_holdout",
     "warm_split",
 ]
+
+
+SPLIT_WORDS = {
+    "train": 0,
+    "training": 0,
+    "restval": 0,
+    "dev": 1,
+    "val": 1,
+    "valid": 1,
+    "validation": 1,
+    "eval": 1,
+    "test": 2,
+    "testing": 2,
+}
+"""Words of a split column: 0 train, 1 validation, 2 test. ``restval`` is of Karpathy's captions."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,8 @@ def global_time(interactions: Interactions, test_share: float = 0.1) -> Split:
     """
     if interactions.at is None:
         raise InputError(
-            "protocol time: the events have no 'at' column; expected times, or use the protocol loo"
+            "protocol time: the events have no 'at' column; expected times, or say which column they are "
+            "(--columns time=NAME), or use the protocol loo"
         )
     if not 0 < test_share < 0.5:
         raise InputError(f"protocol time: test_share = {test_share}; expected a share in (0, 0.5)")
@@ -199,15 +216,14 @@ def given_split(interactions: Interactions) -> Split:
     """
     if interactions.split is None:
         raise InputError("events: no column 'split'; expected train | valid | test, or pass --holdout 0.1")
-    valid_names = ("valid", "val", "dev", "validation")
-    known = np.isin(interactions.split, ("train", "test", *valid_names))
-    if not known.all():
-        row = int(np.flatnonzero(~known)[0])
+    codes = np.array([SPLIT_WORDS.get(word, -1) for word in interactions.split.tolist()], dtype=np.int64)
+    if (codes < 0).any():
+        row = int(np.flatnonzero(codes < 0)[0])
         raise InputError(
-            f"events: split {str(interactions.split[row])!r} ({int((~known).sum())} such rows); "
-            "expected train, valid (val, dev, validation) or test"
+            f"events: split {str(interactions.split[row])!r} ({int((codes < 0).sum())} such rows); "
+            f"expected one of {', '.join(SPLIT_WORDS)}"
         )
-    parts = _parts(interactions, np.isin(interactions.split, valid_names), interactions.split == "test")
+    parts = _parts(interactions, codes == 1, codes == 2)
     for name, part in (("train", parts.train), ("test", parts.test)):
         if len(part) == 0:
             raise InputError(f"events: the column 'split' marks no row as {name!r}; expected some")

@@ -34,6 +34,21 @@ def test_next_item_prints_a_table_and_writes_json(events: Path, tmp_path: Path):
     assert len(record["rows"][0]["hr@10"]["seeds"]) == 2
 
 
+def test_events_may_have_other_names_or_no_header(tmp_path: Path):
+    rows = [f"{user},{(user + step) % 12},{1 + step % 5},{1300000000 + step}" for user in range(20) for step in range(6)]  # fmt: skip
+    for header, columns in (
+        ("userId,movieId,rating,timestamp", ""),
+        ("", ""),
+        ("a,b,c,d", "user=a,item=b,time=d"),
+    ):
+        path = tmp_path / "events.csv"
+        path.write_text("\n".join([*([header] if header else []), *rows, ""]))
+        code, text = run("next-item", "--events", path, "--models", "pop", "--seeds", 1, "--columns", columns)
+        assert code == 0, text
+        assert "20 users, 12 items, 120 events" in text
+        assert ("no header: column 1 is user_id" in text) == (not header)
+
+
 def test_collaborative_prints_a_table(events: Path):
     code, text = run("collaborative", "--events", events, "--models", "pop", "--protocol", "microsoft")
     assert code == 0, text

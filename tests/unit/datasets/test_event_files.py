@@ -12,7 +12,11 @@ from bowerbird.datasets.column_names import given_names, named_items, renamed, s
 from bowerbird.datasets.event_files import event_times, named_tables, read_events
 from bowerbird.errors import InputError
 
-ROWS = [("7", "101", "4.5", 1_300_000_000), ("7", "102", "1", 1_300_000_060), ("8", "101", "5", 1_300_000_120)]
+ROWS = [
+    ("7", "101", "4.5", 1_300_000_000),
+    ("7", "102", "1", 1_300_000_060),
+    ("8", "101", "5", 1_300_000_120),
+]
 TIMES = [at * 1_000_000 for *_, at in ROWS]
 
 
@@ -105,7 +109,9 @@ def test_what_is_said_wins_and_nothing_is_lost(tmp_path: Path) -> None:
 def test_columns_without_a_header_are_named_by_number(tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     path.write_bytes(text("", ",", (3, 1, 2, 0)))
-    with pytest.raises(InputError, match=r"no header, and what its 4 columns are cannot be told \(1300000000, "):
+    with pytest.raises(
+        InputError, match=r"no header, and what its 4 columns are cannot be told \(1300000000, "
+    ):
         read_events(path)
     table = read_events(path, given_names("user=4,item=2,time=1")).table
     assert table["user_id"].to_pylist() == [row[0] for row in ROWS]
@@ -158,5 +164,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path, data: bytes, columns: 
 
 def test_a_cell_that_is_no_time_is_told_with_its_row(tmp_path: Path) -> None:
     table = pa.table({"at": ["2026-01-31", "12/1/2010 8:26"]})
-    with pytest.raises(InputError, match=r"e.csv row 1: at is '12/1/2010 8:26', 1 such rows; expected an ISO"):
+    with pytest.raises(
+        InputError, match=r"e.csv row 1: at is '12/1/2010 8:26', 1 such rows; expected an ISO"
+    ):
         event_times(table, "e.csv")

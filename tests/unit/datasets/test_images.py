@@ -86,8 +86,8 @@ def test_a_table_without_an_image_column_has_no_pictures(folder: Path) -> None:
 
 
 def test_a_table_without_items_is_told(folder: Path) -> None:
-    (folder / "items.csv").write_text("id,image\nx,a.jpg\n")
-    with pytest.raises(InputError, match="no column 'item_id'; found id, image"):
+    (folder / "items.csv").write_text("no,image\nx,a.jpg\n")
+    with pytest.raises(InputError, match="no column 'item_id'; found no, image"):
         list(table_pictures(folder / "items.csv"))
 
 

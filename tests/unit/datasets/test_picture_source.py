@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bowerbird.datasets.picture_source import picture_source
+from bowerbird.datasets.picture_source import PictureSource, cells_of, picture_source
 from bowerbird.errors import InputError, NotFoundError
 
 
@@ -63,3 +63,16 @@ def test_nothing_there_says_what_was_expected(tmp_path: Path):
         InputError, match="no column of picture bytes; expected jpeg, bytes or image, found label"
     ):
         picture_source(tmp_path / "labels.parquet")
+    pq.write_table(pa.table({"jpeg": pa.array([], pa.binary())}), tmp_path / "none.parquet")
+    with pytest.raises(InputError, match="none.parquet: holds 0 rows; expected pictures"):
+        picture_source(tmp_path / "none.parquet")
+
+
+def test_the_column_that_names_pictures_is_found_by_what_it_holds():
+    source = PictureSource("x", None, (), ("a.jpg", "b.jpg"))
+    table = pa.table({"jpeg": [b"a"], "tags": [["a"]], "Image": ["a"], "shot": ["b"], "id": ["zzz"]})
+    cells = cells_of(table, ("id",))
+    assert list(cells) == ["Image", "shot"]
+    assert source.naming(cells) == "Image"
+    assert source.naming({"id": ["zzz"], "shot": ["b"]}) == "shot"
+    assert source.naming({"id": ["zzz"]}) is None

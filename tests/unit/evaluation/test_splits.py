@@ -105,9 +105,10 @@ def test_the_seed_decides_the_holdout():
 
 
 def test_the_given_split_is_kept():
-    table = pa.table({"user_id": [1, 1, 1], "item_id": [1, 2, 3], "split": ["train", "dev", "test"]})
-    split = splits.given_split(Interactions.from_table(table))
-    assert [part.items.tolist() for part in parts_of(split)] == [[0], [1], [2]]
+    for words in (["train", "dev", "test"], ["Training", "eval", "TESTING"]):
+        table = pa.table({"user_id": [1, 1, 1], "item_id": [1, 2, 3], "split": words})
+        split = splits.given_split(Interactions.from_table(table))
+        assert [part.items.tolist() for part in parts_of(split)] == [[0], [1], [2]]
 
 
 @pytest.mark.parametrize(

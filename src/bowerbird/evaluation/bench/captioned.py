@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Int64
 
-from bowerbird.datasets.columns import texts
-from bowerbird.datasets.picture_source import PictureSource, name_column, picture_source
+from bowerbird.datasets.columns import flat, texts
+from bowerbird.datasets.picture_source import PictureSource, cells_of, name_column, picture_source
 from bowerbird.datasets.tables import read_table
 from bowerbird.errors import InputError
-from bowerbird.evaluation.bench.labelled import PART_NAMES, SPLIT_COLUMN, SPLIT_WORDS
+from bowerbird.evaluation.bench.labelled import PART_NAMES, SPLIT_COLUMN
+from bowerbird.evaluation.splits import SPLIT_WORDS
 from bowerbird.randomness import generator
 
 __all__ = ["Captioned", "captioned_pictures"]
 
-TEXT_COLUMNS = ("caption", "title", "text", "description", "label")
+TEXT_COLUMNS = ("caption", "captions", "sentence", "comment", "title", "text", "description", "label")
 """Columns that may hold what is said, in the order they are tried."""
+_NUMBERED = re.compile(r"(?i)(caption|sentence|text)_?\d+")
 TRAIN, DEV, TEST = 0, 1, 2
 Use = Literal["both", "fit", "ask"]
 
@@ -58,6 +63,7 @@ class Captioned:
 def captioned_pictures(images: Path, captions: Path, seed: int, use: Use = "both") -> Captioned:
     """Pictures and their texts, joined by the picture's name.
 
+    A picture may have several texts: in rows, in a list, or in columns caption_0, caption_1, ...
     Without a split column, or with train alone in it, a tenth of the pictures, at most 1,000, is drawn as the test.
 
     Args:
@@ -70,15 +76,16 @@ def captioned_pictures(images: Path, captions: Path, seed: int, use: Use = "both
         NotFoundError: a file is not there.
         InputError: a column is missing, or no row names a picture.
     """
-    table, source = read_table(captions), picture_source(images)
-    said = name_column(table.column_names, TEXT_COLUMNS)
-    named = name_column([name for name in table.column_names if name != said])
-    if said is None or named is None:
+    source = picture_source(images)
+    table, said = _one_text_a_row(read_table(captions), source, captions.name)
+    cells, others = texts(table.column(said)).to_pylist(), cells_of(table, (said, SPLIT_COLUMN))
+    named = source.naming(others) or name_column(list(others)) or next(iter(others), None)
+    if named is None:
         raise InputError(
-            f"{captions.name}: expected a column that names the picture (image, file, item_id, ...) and one of "
-            f"{', '.join(TEXT_COLUMNS)}; found {', '.join(table.column_names)}"
+            f"{captions.name}: expected a column that names the picture (image, file, item_id, ...) beside {said!r}; "
+            f"found {', '.join(table.column_names)}"
         )
-    cells, names = texts(table.column(said)).to_pylist(), texts(table.column(named)).to_pylist()
+    names = others[named]
     found = np.array(source.resolve(names), dtype=np.int64)
     spoken = np.array([cell is not None for cell in cells], dtype=bool)
     rows = np.flatnonzero((found >= 0) & spoken)
@@ -110,6 +117,38 @@ def captioned_pictures(images: Path, captions: Path, seed: int, use: Use = "both
         tuple(notes),
         digest.hexdigest(),
     )
+
+
+def _one_text_a_row(table: pa.Table, source: PictureSource, file: str) -> tuple[pa.Table, str]:
+    """The captions one to a row, and their column: a usual one, else the only text beside the column that names pictures.
+
+    A picture's may come as a list, or in columns caption_0, caption_1, ...
+
+    Raises:
+        InputError: no column holds texts.
+    """
+    lower = {name.lower(): name for name in table.column_names}
+    said = next((lower[name] for name in TEXT_COLUMNS if name in lower), None)
+    numbered = [name for name in table.column_names if _NUMBERED.fullmatch(name)]
+    if said is None and numbered:
+        rest = [name for name in table.column_names if name not in numbered]
+        parts = [table.select([*rest, name]).rename_columns([*rest, TEXT_COLUMNS[0]]) for name in numbered]
+        return pa.concat_tables(parts, promote_options="permissive"), TEXT_COLUMNS[0]
+    if said is None:
+        cells = cells_of(table, (SPLIT_COLUMN,))
+        rest = [name for name in cells if name != source.naming(cells)]
+        said = rest[0] if len(rest) == 1 < len(cells) else None
+    if said is None:
+        raise InputError(
+            f"{file}: no column of texts; expected one of {', '.join(TEXT_COLUMNS)}; "
+            f"found {', '.join(table.column_names)}"
+        )
+    kind = table.schema.field(said).type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        lists = flat(table.column(said))
+        rest = table.drop_columns([said]).take(pc.list_parent_indices(lists))
+        return rest.append_column(said, pc.list_flatten(lists)), said
+    return table, said
 
 
 def _checked_parts(

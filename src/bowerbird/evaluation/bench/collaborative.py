@@ -92,8 +92,16 @@ LEAST_ITEMS = 3
 """With fewer items every list holds everything."""
 
 
-def collaborative_split(interactions: Interactions, protocol: str | None, holdout: float | None) -> Split:
-    """The split that was asked for: a named protocol, a random share, or the data's own column.
+HOLDOUT = 0.1
+"""Share of events for test and again for validation, where nothing is asked for and the data has no split."""
+
+
+def collaborative_split(
+    interactions: Interactions, protocol: str | None, holdout: float | None
+) -> tuple[Split, str]:
+    """The split that was asked for, and its name: a named protocol, a random share, or the data's own column.
+
+    Data without a split of its own, or with all rows in one part, has :data:`HOLDOUT` held out.
 
     Args:
         interactions: all events.
@@ -101,7 +109,7 @@ def collaborative_split(interactions: Interactions, protocol: str | None, holdou
         holdout: share of events for test and again for validation, or None.
 
     Raises:
-        InputError: both are given, the protocol is unknown, or neither is and there is no split column.
+        InputError: both are given, the protocol is unknown, or the split column has other words or no train.
     """
     if protocol is not None and holdout is not None:
         raise InputError(
@@ -110,12 +118,13 @@ def collaborative_split(interactions: Interactions, protocol: str | None, holdou
     if protocol == "microsoft":
         outer = per_item_stratified(interactions)
         inner = per_item_stratified(outer.train)
-        return Split(inner.train, inner.test, outer.test)
+        return Split(inner.train, inner.test, outer.test), protocol
     if protocol is not None:
-        raise InputError(
-            f"collaborative: protocol {protocol!r} is unknown; expected microsoft, or --holdout 0.1, or a split column"
-        )
-    return given_split(interactions) if holdout is None else random_holdout(interactions, holdout, seed=0)
+        raise InputError(f"collaborative: protocol {protocol!r} is unknown; expected microsoft, or none")
+    if holdout is None and interactions.split is not None and len(set(interactions.split.tolist())) > 1:
+        return given_split(interactions), "split"
+    share = HOLDOUT if holdout is None else holdout
+    return random_holdout(interactions, share, seed=0), f"holdout {share:g}"
 
 
 def run_collaborative(
@@ -138,7 +147,7 @@ def run_collaborative(
     """
     if plan.refit:
         raise InputError("collaborative: refit has no meaning here; every row is fitted on all of train")
-    split = collaborative_split(interactions, protocol, holdout)
+    split, name = collaborative_split(interactions, protocol, holdout)
     if not len(split.train) or interactions.items_total < LEAST_ITEMS:
         raise InputError(
             f"collaborative: {len(interactions):,} events of {interactions.users_total:,} users and "
@@ -161,5 +170,4 @@ def run_collaborative(
         f"seeds 0..{plan.seeds - 1}; models without randomness ran once",
     ]
     data = bench_data(interactions)
-    name = protocol or ("split" if holdout is None else f"holdout {holdout:g}")
     return BenchReport("collaborative", name, data, rows, notes)

@@ -15,25 +15,15 @@ import pyarrow as pa
 from jaxtyping import Int64
 
 from bowerbird.datasets.columns import texts
-from bowerbird.datasets.picture_source import PictureSource, name_column, picture_source
+from bowerbird.datasets.picture_source import PictureSource, cells_of, name_column, picture_source
 from bowerbird.datasets.tables import read_table
 from bowerbird.errors import InputError, did_you_mean
+from bowerbird.evaluation.splits import SPLIT_WORDS
 from bowerbird.randomness import generator
 
 __all__ = ["LabelColumn", "Labelled", "Parts", "labelled_pictures", "parts_of"]
 
 SPLIT_COLUMN = "split"
-SPLIT_WORDS = {
-    "train": 0,
-    "training": 0,
-    "dev": 1,
-    "val": 1,
-    "valid": 1,
-    "validation": 1,
-    "test": 2,
-    "testing": 2,
-}
-"""Words of a split column: 0 train, 1 validation, 2 test."""
 PART_NAMES = ("train", "validation", "test")
 
 
@@ -191,23 +181,23 @@ def _drawn(rows: Int64[np.ndarray, " row"], draws: np.random.Generator, of: str 
 def _places(
     table: pa.Table, source: PictureSource, columns: Sequence[str], file: str
 ) -> tuple[Int64[np.ndarray, " row"], str]:
-    named = name_column([name for name in table.column_names if name not in columns])
-    if named is None:
-        if len(table) != len(source):
-            raise InputError(
-                f"{file}: no column names the pictures and its {len(table):,} rows are not the "
-                f"{len(source):,} pictures of {source.place}; expected a column image, file or item_id"
-            )
-        return np.arange(len(table), dtype=np.int64), "order of rows"
-    cells = texts(table.column(named)).to_pylist()
-    places = np.array(source.resolve(cells), dtype=np.int64)
-    if not (places >= 0).any():
-        examples = f"{cells[0]!r} against {source.all_names[0]!r}" if cells and len(source) else "empty"
+    cells = cells_of(table, (*columns, SPLIT_COLUMN))
+    named = source.naming(cells)
+    if named is not None:
+        return np.array(source.resolve(cells[named]), dtype=np.int64), f"column {named!r}"
+    meant = name_column(list(cells))
+    if meant is not None:
+        examples = f"{cells[meant][0]!r} against {source.all_names[0]!r}" if cells[meant] else "empty"
         raise InputError(
-            f"{file} column {named!r}: none of {len(cells):,} cells names a picture of {source.place} "
+            f"{file} column {meant!r}: none of {len(table):,} cells names a picture of {source.place} "
             f"({examples}); expected its path, file name or item id"
         )
-    return places, f"column {named!r}"
+    if len(table) != len(source):
+        raise InputError(
+            f"{file}: no column names the pictures and its {len(table):,} rows are not the "
+            f"{len(source):,} pictures of {source.place}; expected a column image, file or item_id"
+        )
+    return np.arange(len(table), dtype=np.int64), "order of rows"
 
 
 def _column(name: str, table: pa.Table, rows: Int64[np.ndarray, " kept"]) -> LabelColumn:

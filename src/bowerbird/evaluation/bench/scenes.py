@@ -18,10 +18,11 @@ from bowerbird.content.encoder import ContentEncoder
 from bowerbird.content.pictures import decoded
 from bowerbird.content.regions import RegionProposer, cut
 from bowerbird.datasets.columns import texts
-from bowerbird.datasets.picture_source import PictureSource, picture_source
+from bowerbird.datasets.picture_source import PictureSource, cells_of, picture_source
 from bowerbird.datasets.tables import read_table
 from bowerbird.errors import InputError
-from bowerbird.evaluation.bench.labelled import SPLIT_COLUMN, SPLIT_WORDS
+from bowerbird.evaluation.bench.labelled import SPLIT_COLUMN
+from bowerbird.evaluation.splits import SPLIT_WORDS
 from bowerbird.randomness import generator
 from bowerbird.telemetry import Progress
 
@@ -207,16 +208,11 @@ def _pair_cells(
     table: pa.Table, sources: tuple[PictureSource, PictureSource], file: str
 ) -> tuple[list[str | None], list[str | None]]:
     """The cells that name scenes and products: of the usual columns, else of those that match most pictures."""
-    cells = {
-        name: texts(table.column(name)).to_pylist() for name in table.column_names if name != SPLIT_COLUMN
-    }
+    cells = cells_of(table, (SPLIT_COLUMN,))
     taken: list[str] = []
     for source, usual in zip(sources, (SCENE_COLUMNS, PRODUCT_COLUMNS), strict=True):
-        free = [name for name in cells if name not in taken]
-        hits = {name: sum(place >= 0 for place in source.resolve(cells[name])) for name in free}
-        named = [name for name in usual if hits.get(name)]
-        best = named[0] if named else max(free, key=hits.__getitem__, default="")
-        if not hits.get(best):
+        best = source.naming({name: cells[name] for name in cells if name not in taken}, usual)
+        if best is None:
             raise InputError(
                 f"{file}: no column names pictures of {source.place}; found {', '.join(cells)}; expected cells "
                 f"like {source.all_names[0]!r} in a column such as {usual[0]!r}"

@@ -151,7 +151,8 @@ def _judged(
     for number, cell in enumerate(grade):
         word = (cell or "0").lower()
         try:
-            gain.append(GAINS[word] if word in GAINS else max(float(word), 0.0))
+            value = GAINS[word] if word in GAINS else float(word)
+            gain.append(value if np.isfinite(value) and value > 0 else 0.0)
         except ValueError as error:
             raise InputError(
                 f"{file} row {number}: grade {cell!r}; expected a number or one of {', '.join(GAINS)}"

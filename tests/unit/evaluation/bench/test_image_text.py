@@ -47,8 +47,27 @@ def test_captions_that_do_not_match_are_counted_or_told(tmp_path: Path) -> None:
     assert "2 of 4 rows without a picture or text left out" in found.notes
     with pytest.raises(InputError, match="none of 1 rows names a picture"):
         captioned_pictures(images, captions(tmp_path, image=["z"], caption=["?"]), seed=0)
-    with pytest.raises(InputError, match="expected a column that names the picture"):
+    with pytest.raises(InputError, match="no column of texts; expected one of caption, .*found words"):
         captioned_pictures(images, captions(tmp_path, words=["z"]), seed=0)
+    with pytest.raises(InputError, match="expected a column that names the picture .* beside 'caption'"):
+        captioned_pictures(images, captions(tmp_path, caption=["z"]), seed=0)
+
+
+def test_a_picture_may_have_its_texts_in_a_list_or_in_numbered_columns(tmp_path: Path) -> None:
+    images = tmp_path / "photos"
+    images.mkdir()
+    for name in ("a", "b"):
+        (images / f"{name}.jpg").write_bytes(b"x")
+    forms = (
+        {"image": ["a", "a", "b"], "caption": ["one", "two", "three"]},
+        {"image": ["a", "b"], "captions": [["one", "two"], ["three"]]},
+        {"Picture": ["a.jpg", "b.jpg"], "caption_0": ["one", "three"], "caption_1": ["two", None]},
+        {"shot": ["a.jpg", "a.jpg", "b.jpg"], "what is seen": ["one", "two", "three"]},
+    )
+    for columns in forms:
+        found = captioned_pictures(images, captions(tmp_path, **columns), seed=0)
+        told = set(zip(found.captions, found.picture_of.tolist(), strict=True))
+        assert told == {("one", 0), ("two", 0), ("three", 1)}
 
 
 def test_the_files_split_is_kept_and_a_missing_one_is_drawn(tmp_path: Path) -> None:

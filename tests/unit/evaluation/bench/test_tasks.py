@@ -179,6 +179,11 @@ def test_collaborative_reads_the_split_column():
         run_collaborative(events, BenchPlan(("pop",), tune=True))
 
 
+def test_a_tenth_is_held_out_where_the_data_has_no_split():
+    for events in (chains(), chains(split=["train"] * 350)):
+        assert run_collaborative(events, BenchPlan(("pop",))).protocol == "holdout 0.1"
+
+
 def test_a_single_event_is_said_to_be_too_little():
     one = Interactions.from_table(pa.table({"user_id": ["u"], "item_id": ["a"]}))
     with pytest.raises(
