@@ -140,8 +140,8 @@ def event_times(events: pa.Table, where: str) -> pa.Array | None:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"{where} row {row}: {name} is {column[row].as_py()!r}, {int(bad.sum()):,} such rows; expected an ISO "
-            "date-time such as 2026-01-31T12:00:00, or a number since 1970; to leave times out say --columns time="
+            f"{where} row {row}: {name} is {column[row].as_py()!r}; expected an ISO date-time such as "
+            f"2026-01-31T12:00:00, or a number since 1970 ({int(bad.sum()):,} such rows); `--columns time=` reads no times"
         )
     return values
 

@@ -164,7 +164,5 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path, data: bytes, columns: 
 
 def test_a_cell_that_is_no_time_is_told_with_its_row(tmp_path: Path) -> None:
     table = pa.table({"at": ["2026-01-31", "12/1/2010 8:26"]})
-    with pytest.raises(
-        InputError, match=r"e.csv row 1: at is '12/1/2010 8:26', 1 such rows; expected an ISO"
-    ):
+    with pytest.raises(InputError, match=r"e.csv row 1: at is '12/1/2010 8:26'; expected an ISO"):
         event_times(table, "e.csv")

@@ -16,7 +16,7 @@ rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), min_size=4, max
 def interactions(pairs: list[tuple[int, int]], *, timed: bool = True) -> Interactions:
     columns = {"user_id": [user for user, _ in pairs], "item_id": [item for _, item in pairs]}
     if timed:
-        columns["at"] = [100 + place for place in range(len(pairs))]
+        columns["at"] = pa.array(range(100, 100 + len(pairs)), pa.timestamp("us"))
     return Interactions.from_table(pa.table(columns))
 
 

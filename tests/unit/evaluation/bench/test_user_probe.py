@@ -71,7 +71,10 @@ def test_without_a_category_the_last_word_of_titles_stands_for_one():
     [
         (pa.table({"user_id": ["u"], "item_id": ["i"]}), "no times"),
         (pa.table({"user": ["u"], "item_id": ["i"]}), "no column 'user_id'"),
-        (pa.table({"user_id": ["u"], "item_id": ["i"], "at": ["soon"]}), "row 0: at = 'soon' is not a time"),
+        (
+            pa.table({"user_id": ["u"], "item_id": ["i"], "at": ["soon"]}),
+            "row 0: at is 'soon'; expected an ISO date-time",
+        ),
         (pa.table({"user_id": [None], "item_id": ["i"], "at": [1]}), "no row of 1 has a person"),
         (
             pa.table({"user_id": ["u"], "item_id": ["i"], "at": [1], "action": ["hide"]}),
