@@ -64,7 +64,7 @@ def test_nothing_there_says_what_was_expected(tmp_path: Path):
     ):
         picture_source(tmp_path / "labels.parquet")
     pq.write_table(pa.table({"jpeg": pa.array([], pa.binary())}), tmp_path / "none.parquet")
-    with pytest.raises(InputError, match="none.parquet: holds 0 rows; expected pictures"):
+    with pytest.raises(InputError, match=r"none\.parquet: holds 0 rows; expected pictures"):
         picture_source(tmp_path / "none.parquet")
 
 

@@ -47,9 +47,9 @@ def test_captions_that_do_not_match_are_counted_or_told(tmp_path: Path) -> None:
     assert "2 of 4 rows without a picture or text left out" in found.notes
     with pytest.raises(InputError, match="none of 1 rows names a picture"):
         captioned_pictures(images, captions(tmp_path, image=["z"], caption=["?"]), seed=0)
-    with pytest.raises(InputError, match="no column of texts; expected one of caption, .*found words"):
+    with pytest.raises(InputError, match=r"no column of texts; expected one of caption, .*found words"):
         captioned_pictures(images, captions(tmp_path, words=["z"]), seed=0)
-    with pytest.raises(InputError, match="expected a column that names the picture .* beside 'caption'"):
+    with pytest.raises(InputError, match=r"expected a column that names the picture .* beside 'caption'"):
         captioned_pictures(images, captions(tmp_path, caption=["z"]), seed=0)
 
 
