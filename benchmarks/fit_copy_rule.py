@@ -12,7 +12,6 @@ nothing that looks like a photo is one. Prints what cross-validation says at sev
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from bowerbird.content import copy_rule, copy_verifier
 from bowerbird.content.copy_candidates import candidate_pairs, content_order
-from bowerbird.content.copy_rule import NAMES, STEADY
+from bowerbird.content.copy_rule import NAMES, STEADY, table_of
 from bowerbird.content.image_encoder import efficientnet_lite2
 from bowerbird.datasets.picture_source import picture_source
 from bowerbird.evaluation.bench import near_duplicates
@@ -74,12 +73,12 @@ def learnt_from(folder: Path, first: int, last: int, copies: int, seed: int, kno
         shown = None if twins else asked(verifier, place, pair)
         if shown is not None:
             same = one == other >= 0
-            if not same and not known_to_differ and shown.both > SURELY_COPY and shown.flatter > 0.3:
+            if not same and not known_to_differ and shown.agrees.both > SURELY_COPY and shown.flatter > 0.3:
                 continue
-            found.append(astuple(shown))
+            found.append(shown)
             true.append(same)
     print(f"{folder.name} {first}-{last}: {sum(true)} copies, {len(true) - sum(true)} others", flush=True)
-    return np.array(found, np.float32), np.array(true)
+    return table_of(found), np.array(true)
 
 
 def asked(verifier, place, pair):

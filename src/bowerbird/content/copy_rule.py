@@ -10,6 +10,8 @@ Source: Friedman 2001, "Greedy function approximation", section 5 (boosted trees
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
@@ -20,7 +22,17 @@ from jaxtyping import Float32, Int64
 from bowerbird.content.picture_matching import Movement
 from bowerbird.content.picture_overlay import Agreement
 
-__all__ = ["STEADY", "Evidence", "Trees", "copy_log_odds", "evidence", "fitted_trees"]
+__all__ = [
+    "NAMES",
+    "STEADY",
+    "Evidence",
+    "Trees",
+    "copy_log_odds",
+    "evidence",
+    "fitted_trees",
+    "rule_fingerprint",
+    "table_of",
+]
 
 STILL = 0.03
 """Largest change of size, turn or shift, in shares of the longer side, of pictures that were not moved."""
@@ -41,19 +53,7 @@ _DIFFERS = -3.0
 class Evidence:
     """What is known of two photos that were laid on each other."""
 
-    agreeing: float
-    """Logarithm of 1 + the cells whose pattern and colour are the same."""
-    exact: float
-    """Logarithm of 1 + the cells that are nearly equal."""
-    both: float
-    same_pattern: float
-    clear: float
-    colour_of_pattern: float
-    typical: float
-    least: float
-    recoloured: float
-    covered: float
-    faint: float
+    agrees: Agreement
     places: float
     """Logarithm of the places whose local features agree on the movement."""
     matched: float
@@ -65,7 +65,15 @@ class Evidence:
     unmoved: float
     """1 where the pictures lie on each other as they are, or only mirrored."""
 
+    def columns(self) -> dict[str, float]:
+        """What the rule reads, by name: everything known, counts of cells as ``log(1 + count)``."""
+        known = {**vars(self.agrees), **vars(self)}
+        del known["agrees"]
+        return known | {name: float(np.log1p(known[name])) for name in ("agreeing", "exact")}
 
+
+NAMES = tuple(one.name for kind in (Agreement, Evidence) for one in fields(kind) if one.name != "agrees")
+"""The columns of the rule."""
 STEADY = {
     **dict.fromkeys(("agreeing", "exact", "both", "same_pattern", "clear", "colour_of_pattern"), 1),
     **dict.fromkeys(("covered", "places", "matched"), 1),
@@ -84,26 +92,13 @@ def evidence(agrees: Agreement, movement: Movement, textures: tuple[float, float
     """
     turned, shifted = np.abs(movement.matrix - np.eye(2)).max(), np.abs(movement.shift).max()
     return Evidence(
-        agreeing=float(np.log1p(agrees.agreeing)),
-        exact=float(np.log1p(agrees.exact)),
-        both=agrees.both,
-        same_pattern=agrees.same_pattern,
-        clear=agrees.clear,
-        colour_of_pattern=agrees.colour_of_pattern,
-        typical=agrees.typical,
-        least=agrees.least,
-        recoloured=agrees.recoloured,
-        covered=agrees.covered,
-        faint=agrees.faint,
+        agrees,
         places=float(np.log(movement.agreeing)),
         matched=movement.agreeing / movement.matches,
         flatter=min(textures),
         richer=max(textures),
         unmoved=float(turned < STILL and shifted < STILL),
     )
-
-
-NAMES = tuple(one.name for one in fields(Evidence))
 
 
 @dataclass(frozen=True)
@@ -148,13 +143,29 @@ class Trees:
         return Trees(column, limit, at_most, above, leaf)
 
 
+def _table() -> str:
+    return files("bowerbird.content").joinpath("copy_rule.tsv").read_text(encoding="utf-8")
+
+
 @cache
 def fitted_trees() -> Trees:
     """The trees that come with the package."""
-    return Trees.read(files("bowerbird.content").joinpath("copy_rule.tsv").read_text(encoding="utf-8"))
+    return Trees.read(_table())
 
 
-def copy_log_odds(pairs: list[Evidence]) -> Float32[np.ndarray, "pair"]:
+@cache
+def rule_fingerprint() -> str:
+    """A hash of the trees that come with the package: a rule that is fitted again gives other verdicts."""
+    return hashlib.blake2b(_table().encode(), digest_size=4).hexdigest()
+
+
+def table_of(pairs: Sequence[Evidence]) -> Float32[np.ndarray, "pair column"]:
+    """A row of :data:`NAMES` for each pair."""
+    rows = [[columns[name] for name in NAMES] for columns in (one.columns() for one in pairs)]
+    return np.array(rows, np.float32).reshape(len(rows), len(NAMES))
+
+
+def copy_log_odds(pairs: Sequence[Evidence]) -> Float32[np.ndarray, "pair"]:
     """Log-odds that two photos laid on each other are the same, less :data:`STRICTER`.
 
     Two kinds of pairs are told apart by limits of their own, since too few of them are there to learn from. A photo given
@@ -163,16 +174,16 @@ def copy_log_odds(pairs: list[Evidence]) -> Float32[np.ndarray, "pair"]:
 
     Cost: 20 CPU-microseconds a pair.
     """
-    known = np.array([[getattr(one, name) for name in NAMES] for one in pairs], np.float32)
-    odds = fitted_trees().log_odds(known.reshape(len(pairs), len(NAMES))) - np.float32(STRICTER)
+    odds = fitted_trees().log_odds(table_of(pairs)) - np.float32(STRICTER)
     others = [_recoloured(one) or _drawn_otherwise(one) for one in pairs]
     return np.where(others, np.minimum(odds, np.float32(_DIFFERS)), odds)
 
 
 def _recoloured(one: Evidence) -> bool:
-    return one.same_pattern >= SAME_EVERYWHERE and one.colour_of_pattern < RECOLOURED_BELOW
+    agrees = one.agrees
+    return agrees.same_pattern >= SAME_EVERYWHERE and agrees.colour_of_pattern < RECOLOURED_BELOW
 
 
 def _drawn_otherwise(one: Evidence) -> bool:
-    drawn = one.unmoved > 0 and one.faint < DRAWN_BELOW and one.richer < SOME_TEXTURE
-    return drawn and one.both < AGREE_EVERYWHERE - one.richer
+    drawn = one.unmoved > 0 and one.agrees.faint < DRAWN_BELOW and one.richer < SOME_TEXTURE
+    return drawn and one.agrees.both < AGREE_EVERYWHERE - one.richer

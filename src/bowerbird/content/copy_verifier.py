@@ -2,8 +2,9 @@
 
 Three looks, from cheap to dear. *In place*: plain or mirrored, nothing moved, they differ nowhere by more than a
 limit. *Photos* are laid on each other by their local features and asked where they agree; the answers are weighed by a
-rule learnt from altered copies (:mod:`bowerbird.content.copy_rule`). *Drawings*, which share most of their places with others of their style, are laid on each other
-with great care and must agree everywhere (:mod:`bowerbird.content.picture_alignment`).
+rule learnt from altered copies (:mod:`bowerbird.content.copy_rule`). *Drawings*, which share most of their places with
+others of their style, are laid on each other with great care and must agree everywhere
+(:mod:`bowerbird.content.picture_alignment`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
-from bowerbird.content.copy_rule import Evidence, copy_log_odds, evidence
+from bowerbird.content.copy_rule import Evidence, copy_log_odds, evidence, rule_fingerprint
 from bowerbird.content.encoder import side_by_side
 from bowerbird.content.local_features import LocalFeatures, local_features, no_features
 from bowerbird.content.picture_alignment import (
@@ -31,10 +32,10 @@ from bowerbird.content.picture_matching import Movement, shared_movements
 from bowerbird.content.picture_overlay import agreement, small_picture, texture
 from bowerbird.content.pictures import decoded
 
-__all__ = ["PHOTO_FROM", "REVISION", "CopyVerifier"]
+__all__ = ["PHOTO_FROM", "CopyVerifier", "verdict_revision"]
 
-REVISION = "4"
-"""Raised by hand when a verdict may change; kept verdicts of another revision are not used."""
+_REVISION = 4
+"""Raised by hand when the code or a limit here changes a verdict."""
 PHOTO_FROM = 0.01
 """Pictures with less :func:`~bowerbird.content.picture_overlay.texture` are drawings."""
 DRAWING_IN_PLACE = 12.0
@@ -59,6 +60,11 @@ _ASKED = 1024
 """Pairs whose pictures are looked at before any is judged: at most half of those that are kept."""
 _BLOCK = 256
 _OTHERS = 12
+
+
+def verdict_revision() -> str:
+    """Which code and which fitted rule verdicts are of; kept verdicts of another revision are not used."""
+    return f"{_REVISION}.{rule_fingerprint()}"
 
 
 @dataclass(frozen=True)

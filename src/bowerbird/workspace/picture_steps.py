@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
-from bowerbird.content.copy_verifier import REVISION
+from bowerbird.content.copy_verifier import verdict_revision
 from bowerbird.content.near_duplicates import near_duplicate_groups
 from bowerbird.content.perceptual_hash import PictureHashes
 from bowerbird.records.signal import SignalCard, Space, Vectors
@@ -16,15 +16,16 @@ from bowerbird.workspace.plan import Step
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
-VERDICT_SPACE = Space("same_picture", REVISION, 1, "dot")
-"""Verdicts on pairs of pictures in the cache of vectors, a number each."""
-
 
 def picture_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """Steps over pictures, in order."""
-    return [
-        Step("near_duplicates", ("image_vector",), 3, REVISION, make_near_duplicates, lacks_pictures),
-    ]
+    verdicts = verdict_revision()
+    return [Step("near_duplicates", ("image_vector",), 3, verdicts, make_near_duplicates, lacks_pictures)]
+
+
+def verdict_space() -> Space:
+    """Verdicts on pairs of pictures in the cache of vectors, a number each."""
+    return Space("same_picture", verdict_revision(), 1, "dot")
 
 
 class KeptVerdicts:
@@ -64,7 +65,7 @@ def make_near_duplicates(bench: Workbench, version: str) -> SignalCard:
         bench.item_vectors("image_vector"),
         cached.present,
         lambda row: bench.media.get(names[row]),
-        KeptVerdicts(VectorCache(bench.layout, VERDICT_SPACE), names),
+        KeptVerdicts(VectorCache(bench.layout, verdict_space()), names),
         bench.progress.advance,
         ENCODER_THREADS,
     )
