@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int64
 
 from bowerbird.clock import DAY_US, HOUR_US
 
-__all__ = ["CALENDAR_VALUES", "calendar_values", "known_values"]
+__all__ = ["CALENDAR_VALUES", "WEEKDAYS", "calendar_values", "known_values", "weekdays"]
 
 HOURS, WEEKDAYS, MONTHS = 24, 7, 12
 CALENDAR_VALUES = HOURS + WEEKDAYS + MONTHS
@@ -20,6 +20,19 @@ LEAST_SHARE = 0.002
 """A value that fewer of the events have is not learnt."""
 YEAR_DAYS = 365
 """A month says something once it has come back; in a shorter log it is only another name of the date."""
+
+
+def weekdays(at_us: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:
+    """Day of the week of moments, 0 for Monday.
+
+    Args:
+        at_us: microseconds UTC.
+
+    Example:
+        >>> weekdays(np.array(["1970-01-01", "2026-05-04"], "datetime64[us]").astype(np.int64)).tolist()
+        [3, 0]
+    """
+    return np.asarray((at_us // DAY_US + 3) % WEEKDAYS)  # day 0, 1 January 1970, was a Thursday
 
 
 def calendar_values(at_us: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape 3"]:
@@ -36,9 +49,8 @@ def calendar_values(at_us: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*s
         [[12, 24, 35]]
     """
     hour = at_us // HOUR_US % HOURS
-    weekday = (at_us // DAY_US + 3) % WEEKDAYS  # day 0, 1 January 1970, was a Thursday
     month = at_us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % MONTHS
-    return np.stack([hour, HOURS + weekday, HOURS + WEEKDAYS + month], axis=-1)
+    return np.stack([hour, HOURS + weekdays(at_us), HOURS + WEEKDAYS + month], axis=-1)
 
 
 def known_values(at_us: Int64[np.ndarray, "event"]) -> Bool[np.ndarray, "value"]:

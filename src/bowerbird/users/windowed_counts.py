@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from bowerbird.clock import DAY_US, HOUR_US
 from bowerbird.users.behaviour import Behaviour
+from bowerbird.users.calendar import WEEKDAYS, weekdays
 
 WINDOWS_DAYS = (1, 3, 7, 14, 28, 56, 112, 224, 10_000)
 """Windows counted back from ``as_of``; the last one is all there is."""
@@ -121,10 +122,9 @@ def _rhythm(
 def _calendar(past: Behaviour) -> Float64[np.ndarray, "user 11"]:
     """Share of each weekday and of each quarter of the day, UTC."""
     people = past.users_total
-    weekday = (past.at // DAY_US + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
     quarter = (past.at % DAY_US) // (6 * HOUR_US)
     total = np.maximum(_count(past.users, people), 1)[:, None]
-    parts = [_grid(past.users, weekday, people, 7), _grid(past.users, quarter, people, 4)]
+    parts = [_grid(past.users, weekdays(past.at), people, WEEKDAYS), _grid(past.users, quarter, people, 4)]
     return np.concatenate(parts, axis=1) / total
 
 
