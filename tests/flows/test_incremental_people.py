@@ -10,7 +10,7 @@ import pytest
 
 from bowerbird.clock import DAY_US, HOUR_US
 from bowerbird.records.event import Events
-from bowerbird.workspace import Workspace
+from bowerbird.workspace import Workspace, people_steps
 from bowerbird.workspace.kept_people import FOLDER
 from bowerbird.workspace.people_steps import make_clusters, make_interests, make_user_vectors
 from bowerbird.workspace.workbench import Workbench
@@ -115,3 +115,15 @@ def test_forgetting_somebody_leaves_no_hash_of_them(small):
     assert not (small.layout.state / FOLDER).exists()
     tables, _ = made(small, "two")
     assert name not in tables["user_clusters"]["user_id"].to_pylist()
+
+
+def test_a_new_revision_of_a_signals_code_redoes_everybody(small, monkeypatch):
+    made(small, "before")
+    monkeypatch.setitem(people_steps.REVISIONS, "user_clusters", 99)
+    _, redone = made(small, "after")
+    people = redone["user_clusters"][1]
+    assert redone == {
+        "user_vector": (0, people),
+        "user_clusters": (people, people),
+        "user_interests": (0, people),
+    }

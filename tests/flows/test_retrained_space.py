@@ -54,7 +54,8 @@ def items(first: int, stop: int) -> pa.Table:
 def many_epochs():
     """So few items make one step an epoch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tower_steps, "EPOCHS", 60)
+        longer = tower_steps.CATALOGUE_SETTINGS.model_copy(update={"epochs": 60})
+        patch.setattr(tower_steps, "CATALOGUE_SETTINGS", longer)
         yield
 
 

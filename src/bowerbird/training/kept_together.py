@@ -14,14 +14,10 @@ from bowerbird.content.neighbour_pairs import look_alikes
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.unified import Pairs, TrainedTower, UnifiedSettings, train_unified
+from bowerbird.training.tower_settings import NEIGHBOUR_SETTINGS, UnifiedSettings
+from bowerbird.training.unified import Pairs, TrainedTower, train_unified
 
-__all__ = ["NEIGHBOUR_SETTINGS", "trained_on_neighbours"]
-
-NEIGHBOUR_SETTINGS = UnifiedSettings(
-    epochs=4, batch=500, learning_rate=4e-3, neighbour_weight=2.0, texts=1, asked_share=0.3, held_out=0.0
-)
-"""Chosen on items hidden and queries held back inside the training window of the demo world (docs/log.md)."""
+__all__ = ["trained_on_neighbours"]
 
 
 def trained_on_neighbours(

@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from pydantic import Field
 from torch import Tensor, nn
 
 from bowerbird.clock import DAY_US
-from bowerbird.config import Settings
 from bowerbird.nn.causal_blocks import GatedBlock
 from bowerbird.nn.dropout import MaskStream
 from bowerbird.nn.precision import fast_type, in_type
@@ -25,6 +23,7 @@ from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.batches import Ragged, padded, rung, token_batches, windows
+from bowerbird.training.long_term_settings import LongTermSettings
 from bowerbird.training.loop import LoopSettings, best_device, train
 from bowerbird.training.losses import sampled_softmax
 from bowerbird.training.memory import TrainingShape, refuse_too_large
@@ -41,35 +40,6 @@ from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.next_item import GAP_BUCKETS, gap_buckets
 
 __all__ = ["FutureTask", "LongTermEncoder", "LongTermSettings", "fit_long_term", "reaches"]
-
-
-class LongTermSettings(Settings):
-    """The long-term encoder and how it is trained."""
-
-    future_days: float | None = Field(default=28.0, gt=0)
-    """Days after a position from which its target is drawn; None: the next action only."""
-    dim: int = Field(default=64, ge=8, le=512)
-    """Width of the vector."""
-    blocks: int = Field(default=2, ge=1, le=8)
-    """Blocks of attention."""
-    heads: int = Field(default=2, ge=1, le=8)
-    """Heads of attention; the width is a multiple."""
-    length: int = Field(default=64, ge=4, le=1024)
-    """Newest actions read."""
-    positions: int = Field(default=12, ge=1)
-    """Positions of a sequence asked in one step, drawn anew each time: so busy people do not count more."""
-    negatives: int = Field(default=512, ge=16)
-    """Items a target is told from, half of the batch's targets, half drawn uniformly."""
-    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
-    """Share of values dropped in training."""
-    id_dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
-    """Share of items that go by their content alone in a step of training, where they have content."""
-    epochs: int = Field(default=10, ge=1)
-    """Epochs of training."""
-    tokens: int = Field(default=2048, ge=64)
-    """Places of a batch."""
-    learning_rate: float = Field(default=4e-3, gt=0.0)
-    """The largest step size."""
 
 
 def reaches(sequences: Ragged, at: Int64[np.ndarray, "event"], future_us: int) -> Int64[np.ndarray, "event"]:

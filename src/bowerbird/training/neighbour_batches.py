@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bowerbird.content.neighbour_pairs import Neighbours
 from bowerbird.training.tower_batches import Batch, SidesOfItems, TextsOfItems
-from bowerbird.training.tower_pairs import UnifiedSettings
+from bowerbird.training.tower_settings import UnifiedSettings
 
 __all__ = ["NeighbourBatch", "NeighbourBatches"]
 

@@ -36,7 +36,8 @@ from bowerbird.training.neighbour_batches import NeighbourBatches
 from bowerbird.training.tower_batches import SidesOfItems, TextsOfItems, exported, new_tower, restored
 from bowerbird.training.tower_checkpoint import Checkpoint
 from bowerbird.training.tower_optimiser import LearntScale, scheduled, tower_optimiser
-from bowerbird.training.tower_pairs import Pairs, UnifiedSettings, check_pairs, held_back
+from bowerbird.training.tower_pairs import Pairs, check_pairs, held_back
+from bowerbird.training.tower_settings import UnifiedSettings
 from bowerbird.training.tuning import LiveInput
 
 __all__ = ["LEAST_PAIRS", "Pairs", "TrainedTower", "UnifiedSettings", "train_unified"]

@@ -36,10 +36,11 @@ WEIGHTS = "network.safetensors"
 def graph_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The network, and the vectors it or the closed form gives."""
     chosen = f"{settings.seed}/{settings.content.graph}"
+    closed = f"{chosen}/{GraphVectorSettings().fingerprint()}"
     read = ("catalogue", "events", "item_vector", "near_duplicates")
     return [
         Step("graph_network", read, 1, chosen, make_graph_network, lacks_network),
-        Step("graph_vector", (*read, "graph_network"), 1, chosen, make_graph_vectors, lacks_graph),
+        Step("graph_vector", (*read, "graph_network"), 1, closed, make_graph_vectors, lacks_graph),
     ]
 
 

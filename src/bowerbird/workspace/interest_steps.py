@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 
 from bowerbird.content.interest_ranking import AskedItems
-from bowerbird.content.interests import ItemInterests, NodeWords, item_interests
+from bowerbird.content.interests import ItemInterests, ItemInterestSettings, NodeWords, item_interests
 from bowerbird.content.taxonomy import SEPARATOR, Taxonomy
 from bowerbird.records.signal import SignalCard, Vectors
 from bowerbird.workspace.content_steps import encoded_pictures, encoded_texts
@@ -25,9 +25,8 @@ LEAST_TEACHERS = 50
 
 def interest_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The step, after the space of items."""
-    return [
-        Step("item_interests", ("catalogue", "item_vector"), 2, "", make_interests, lacks_categories),
-    ]
+    dials = ItemInterestSettings().fingerprint()
+    return [Step("item_interests", ("catalogue", "item_vector"), 2, dials, make_interests, lacks_categories)]
 
 
 def lacks_categories(bench: Workbench) -> str | None:

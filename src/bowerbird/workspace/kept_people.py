@@ -49,15 +49,13 @@ class KeptPeople:
     Args:
         bench: the build.
         signal: the signal that is made.
-        revision: raised by hand when the code of the signal changes what it makes of a person.
-        world: what everybody's value depends on, as text.
+        world: what everybody's value depends on, as text: the revision of the code, settings, what is read of items.
         keys: :func:`person_key` of everybody.
     """
 
-    def __init__(self, bench: Workbench, signal: str, revision: int, world: str, keys: Sequence[int]) -> None:
+    def __init__(self, bench: Workbench, signal: str, world: str, keys: Sequence[int]) -> None:
         self._bench, self._signal = bench, signal
-        stated = f"{revision} {world}".encode()
-        self._world = int.from_bytes(hashlib.blake2b(stated, digest_size=8).digest(), "little")
+        self._world = _number(world)
         self._keys: UInt64[np.ndarray, "person"] = np.array(keys, dtype=np.uint64)
         self._path = bench.made_in.state / FOLDER / f"{signal}.npy"
         self.redo: Bool[np.ndarray, "person"] = ~np.isin(self._keys, self._known())
@@ -113,8 +111,8 @@ def each_person(
     bench.progress.finish()
 
 
-def _number(version: str) -> np.uint64:
-    return np.uint64(int.from_bytes(hashlib.blake2b(version.encode(), digest_size=8).digest(), "little"))
+def _number(text: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 
 
 def _bytes(array: np.ndarray) -> bytes:

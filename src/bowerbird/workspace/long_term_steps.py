@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from bowerbird.recommenders.sequence_model import FittedSequence, too_small
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.next_item import INDEX
+from bowerbird.training.long_term_settings import LongTermSettings
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interests import popularity_moment
 from bowerbird.users.next_item import NextItemReader
@@ -32,13 +32,12 @@ from bowerbird.workspace.sequence_steps import exported, training_sequences
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
-if TYPE_CHECKING:
-    from bowerbird.training.long_term import LongTermSettings
-
 __all__ = ["ENCODER", "LONG_TERM", "long_term_steps"]
 
 ENCODER, LONG_TERM = "long_term_encoder", "user_long_term"
 """The model, and the signal of people."""
+REVISION = 1
+"""Of the vectors of people; raised by hand when the code changes what it makes of a person."""
 PRODUCER = "gated encoder of the weeks to come"
 MOST_ACTIONS = 4_000_000
 """Actions learnt from in all epochs together, about four CPU-minutes; a larger log has fewer epochs."""
@@ -49,10 +48,11 @@ LEAST_DAYS = 14.0
 def long_term_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """The encoder, then the vectors by it."""
     sequence = settings.sequence.fingerprint()
+    chosen = f"{sequence} {settings.seed} {LongTermSettings().fingerprint()}"
     reads = ("catalogue", "events", "item_vector")
     return [
-        Step(ENCODER, reads, 1, f"{sequence} {settings.seed}", make_encoder, lacks_times_or_torch),
-        Step(LONG_TERM, ("events", ENCODER), 1, sequence, make_vectors, lacks_encoder),
+        Step(ENCODER, reads, 1, chosen, make_encoder, lacks_times_or_torch),
+        Step(LONG_TERM, ("events", ENCODER), REVISION, sequence, make_vectors, lacks_encoder),
     ]
 
 
@@ -63,8 +63,6 @@ def lacks_encoder(bench: Workbench) -> str | None:
 
 def make_encoder(bench: Workbench, version: str) -> SignalCard:
     """Train the encoder; one that was trained on the very same before is kept, and with it its space."""
-    from bowerbird.training.long_term import LongTermSettings  # loads torch
-
     until = popularity_moment(bench.sequences, bench.as_of)
     train = training_sequences(bench, until)
     _require_enough(train, until)
@@ -147,8 +145,8 @@ def make_vectors(bench: Workbench, version: str) -> SignalCard:
     people, as_of = bench.people, bench.as_of
     histories = [bench.sequences.history(row, as_of) for row in range(len(people))]
     keys = [person_key(user_id, [one]) for user_id, one in zip(people.ids, histories, strict=True)]
-    world = f"{reader.space.key} {bench.settings.sequence.fingerprint()}"
-    kept = KeptPeople(bench, LONG_TERM, 1, world, keys)
+    world = f"{REVISION} {reader.space.key} {bench.settings.sequence.fingerprint()}"
+    kept = KeptPeople(bench, LONG_TERM, world, keys)
     matrix, present = kept.vectors(reader.space)
 
     def make(row: int, user_id: str) -> None:

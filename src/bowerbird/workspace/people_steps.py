@@ -15,11 +15,11 @@ from bowerbird.extras import lacks
 from bowerbird.records.event import ACTION_CODE
 from bowerbird.records.history import History
 from bowerbird.records.signal import SignalCard, Space, Vectors
-from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.retrieval.cooccurrence import CooccurrenceSettings, SequentialCooccurrence
 from bowerbird.signals.joined import JoinedItems
 from bowerbird.signals.sequences import vocabulary_rows
 from bowerbird.users.behaviour import Behaviour
-from bowerbird.users.interest_clusters import interest_clusters
+from bowerbird.users.interest_clusters import ClusterSettings, interest_clusters
 from bowerbird.users.interests import (
     Exposure,
     InterestSettings,
@@ -29,7 +29,7 @@ from bowerbird.users.interests import (
     popularity_moment,
 )
 from bowerbird.users.long_term import track_means
-from bowerbird.users.returns import ReturnModel
+from bowerbird.users.returns import ReturnModel, ReturnSettings
 from bowerbird.users.states import STATES, activity_states
 from bowerbird.users.universal import UniversalSettings
 from bowerbird.workspace.kept_people import KeptPeople, each_person, person_key
@@ -38,42 +38,41 @@ from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.workbench import Workbench
 
 NO_EVENTS = "no events were imported"
+REVISIONS = {"user_vector": 1, "user_clusters": 1, "user_interests": 2}
+"""Raised by hand when the code changes what it makes of a person: the step runs again, and for everybody."""
 
 
 def people_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     """Steps over events, in order."""
     sequence = settings.sequence.fingerprint()
+    pairs = f"{sequence} {CooccurrenceSettings().fingerprint()}"
+    universal = f"{sequence} {settings.seed} {UniversalSettings().fingerprint()}"
+    names = ("user_vector", "user_clusters", "user_interests")
+    vector, clusters, interests = (_made_by(settings, name) for name in names)
+    together, on_vectors = ("catalogue", "events", "near_duplicates"), ("events", "item_vector")
+    on_interests, returns = ("events", "item_interests"), ReturnSettings().fingerprint()
     return [
-        Step(
-            "cooccurrence",
-            ("catalogue", "events", "near_duplicates"),
-            2,
-            sequence,
-            make_cooccurrence,
-            lacks_events,
-        ),
-        Step(
-            "user_vector", ("events", "item_vector"), 1, sequence, make_user_vectors, lacks_events_or_vectors
-        ),
-        Step("user_clusters", ("events", "item_vector"), 1, sequence, make_clusters, lacks_events_or_vectors),
-        Step(
-            "user_interests",
-            ("events", "item_interests"),
-            2,
-            sequence,
-            make_interests,
-            lacks_events_or_interests,
-        ),
-        Step("user_state", ("events",), 2, "", make_states, lacks_times),
-        Step(
-            "user_universal",
-            ("catalogue", "events"),
-            1,
-            f"{sequence} {settings.seed} {UniversalSettings().fingerprint()}",
-            make_universal,
-            lacks_times_or_torch,
-        ),
+        Step("cooccurrence", together, 2, pairs, make_cooccurrence, lacks_events),
+        Step("user_vector", on_vectors, *vector, make_user_vectors, lacks_events_or_vectors),
+        Step("user_clusters", on_vectors, *clusters, make_clusters, lacks_events_or_vectors),
+        Step("user_interests", on_interests, *interests, make_interests, lacks_events_or_interests),
+        Step("user_state", ("events",), 2, returns, make_states, lacks_times),
+        Step("user_universal", ("catalogue", "events"), 1, universal, make_universal, lacks_times_or_torch),
     ]
+
+
+def _made_by(settings: WorkspaceSettings, name: str) -> tuple[int, str]:
+    """The revision of a signal's code and its dials: of the step, and of what it keeps of people."""
+    dials = {"user_clusters": ClusterSettings(), "user_interests": InterestSettings()}.get(name)
+    own = f" {dials.fingerprint()}" if dials is not None else ""
+    return REVISIONS[name], settings.sequence.fingerprint() + own
+
+
+def _world(bench: Workbench, name: str, read: str) -> str:
+    """What everybody's value of a signal depends on: how it is made, and the signal of items it reads."""
+    card = bench.signals.card(read)
+    assert card is not None  # the step applies
+    return f"{_made_by(bench.settings, name)} {card.version}"
 
 
 def lacks_events(bench: Workbench) -> str | None:
@@ -130,7 +129,7 @@ def make_user_vectors(bench: Workbench, version: str) -> SignalCard:
     items, track = bench.item_vectors("item_vector"), bench.sequences.histories(bench.as_of)
     histories = [bench.sequences.history(row, bench.as_of) for row in range(len(bench.people))]
     keys = [person_key(user_id, [one]) for user_id, one in zip(bench.people.ids, histories, strict=True)]
-    kept = KeptPeople(bench, "user_vector", 1, _made_of(bench, "item_vector"), keys)
+    kept = KeptPeople(bench, "user_vector", _world(bench, "user_vector", "item_vector"), keys)
     made = track_means(track.of_many(np.flatnonzero(kept.redo)), items)
     matrix, present = kept.vectors(items.space)
     matrix[kept.redo], present[kept.redo] = made.matrix, made.present
@@ -149,20 +148,13 @@ def make_user_vectors(bench: Workbench, version: str) -> SignalCard:
     return card
 
 
-def _made_of(bench: Workbench, name: str) -> str:
-    """The version of a signal that everybody's value is made from, and what a sequence is."""
-    card = bench.signals.card(name)
-    assert card is not None  # the step applies
-    return f"{card.version} {bench.settings.sequence.fingerprint()}"
-
-
 def make_clusters(bench: Workbench, version: str) -> SignalCard:
     """Ward clusters of each person's items: medoid, importance, members."""
     vectors, ids = bench.item_vectors("item_vector"), bench.items.vocabulary.ids
     columns: dict[str, list] = {name: [] for name in CLUSTERS.names}
     histories = [bench.sequences.history(row, bench.as_of) for row in range(len(bench.people))]
     keys = [person_key(user_id, [one]) for user_id, one in zip(bench.people.ids, histories, strict=True)]
-    kept = KeptPeople(bench, "user_clusters", 1, _made_of(bench, "item_vector"), keys)
+    kept = KeptPeople(bench, "user_clusters", _world(bench, "user_clusters", "item_vector"), keys)
 
     def make(row: int, user_id: str) -> None:
         for place, cluster in enumerate(interest_clusters(histories[row], vectors, bench.as_of)):
@@ -246,9 +238,9 @@ def make_interests(bench: Workbench, version: str) -> SignalCard:
         )
 
     shared = hashlib.blake2b(popularity.tobytes(), digest_size=8).hexdigest()
-    world = f"{_made_of(bench, 'item_interests')} {settings.fingerprint()} {shared}"
+    world = f"{_world(bench, 'user_interests', 'item_interests')} {shared}"
     keys = [key(row, user_id) for row, user_id in enumerate(bench.people.ids)]
-    kept = KeptPeople(bench, "user_interests", 1, world, keys)
+    kept = KeptPeople(bench, "user_interests", world, keys)
 
     def make(row: int, user_id: str) -> None:
         history, exposure = read(row)

@@ -15,6 +15,7 @@ from bowerbird.content.neighbour_pairs import neighbour_pairs
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.extras import installed
 from bowerbird.records.signal import SignalCard, Space, Vectors
+from bowerbird.training.tower_settings import CATALOGUE_SETTINGS, NEIGHBOUR_SETTINGS, UnifiedSettings
 from bowerbird.workspace.forgetting import owed
 from bowerbird.workspace.graph_steps import kept_edges
 from bowerbird.workspace.item_modalities import item_sides
@@ -36,10 +37,6 @@ LEAST_PAIRS = {"auto": 500, "unified": 64}
 """Items with a picture and words from which a tower is trained."""
 LEAST_KEPT = 2_000
 """Positive actions on items of the catalogue from which a tower learns what is kept together."""
-EPOCHS = 12
-"""A catalogue's own words repeat more than captions do: more passes only learn them by heart."""
-ASKED_SHARE = 0.3
-"""Share of the texts that are seen as queries come."""
 WEIGHTS = "tower.safetensors"
 CONTENT_TOWER, NEIGHBOUR_TOWER = "unified", "neighbour_tower"
 
@@ -49,18 +46,17 @@ def tower_steps(settings: WorkspaceSettings) -> list[Step[Workbench]]:
     read = ("catalogue", "image_vector", "text_vector", "picture_text", "tuned_encoders")
     toward = "/toward" if settings.content.retrain == "toward" else ""
     chosen = f"{settings.seed}/{settings.content.item_space}{toward}"
-    kept = ("events size", "near_duplicates", CONTENT_TOWER)
+    content = f"{chosen}/{CATALOGUE_SETTINGS.fingerprint()}"
+    together = f"{chosen}/{settings.content.neighbours}/{_neighbour_settings(settings).fingerprint()}"
+    kept = (*read, "events size", "near_duplicates", CONTENT_TOWER)
     return [
-        Step(CONTENT_TOWER, read, 3, chosen, make_unified, lacks_pairs),
-        Step(
-            NEIGHBOUR_TOWER,
-            (*read, *kept),
-            1,
-            f"{chosen}/{settings.content.neighbours}/{settings.content.hard_negatives}",
-            make_neighbour_tower,
-            lacks_neighbours,
-        ),
+        Step(CONTENT_TOWER, read, 3, content, make_unified, lacks_pairs),
+        Step(NEIGHBOUR_TOWER, kept, 1, together, make_neighbour_tower, lacks_neighbours),
     ]
+
+
+def _neighbour_settings(settings: WorkspaceSettings) -> UnifiedSettings:
+    return NEIGHBOUR_SETTINGS.model_copy(update={"hard_negatives": settings.content.hard_negatives})
 
 
 def lacks_pairs(bench: Workbench) -> str | None:
@@ -96,16 +92,15 @@ def lacks_neighbours(bench: Workbench) -> str | None:
 
 def make_unified(bench: Workbench, version: str) -> SignalCard:
     """Train the tower on the pictures and words of the catalogue."""
-    from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # loads torch: not to ask
+    from bowerbird.training.unified import Pairs, train_unified  # loads torch: not to ask
 
     seen, said, vocabulary, inputs = item_sides(bench)
     pairs = Pairs(inputs, seen, said, np.arange(len(bench.items)), vocabulary)
-    settings = UnifiedSettings(epochs=EPOCHS, texts=1, asked_share=ASKED_SHARE)
     trained = train_unified(
         pairs,
-        settings,
+        CATALOGUE_SETTINGS,
         bench.settings.seed,
-        toward=_toward(bench, settings.dim),
+        toward=_toward(bench, CATALOGUE_SETTINGS.dim),
         checkpoint=bench.layout.cache / f"unified-{version}.safetensors",
         progress=bench.progress,
     )
@@ -116,10 +111,7 @@ def make_unified(bench: Workbench, version: str) -> SignalCard:
 
 def make_neighbour_tower(bench: Workbench, version: str) -> SignalCard:
     """Train the tower of content on with pairs of items that people keep together."""
-    from bowerbird.training.kept_together import (
-        NEIGHBOUR_SETTINGS,
-        trained_on_neighbours,
-    )  # loads torch: not to ask
+    from bowerbird.training.kept_together import trained_on_neighbours  # loads torch: not to ask
     from bowerbird.training.unified import Pairs
 
     start = UnifiedTower.load(bench.models.directory(CONTENT_TOWER) / WEIGHTS)
@@ -134,7 +126,7 @@ def make_neighbour_tower(bench: Workbench, version: str) -> SignalCard:
         start,
         pairs,
         seed,
-        NEIGHBOUR_SETTINGS.model_copy(update={"hard_negatives": bench.settings.content.hard_negatives}),
+        _neighbour_settings(bench.settings),
         toward=_toward(bench, start.dim),
         checkpoint=bench.layout.cache / f"neighbours-{version}.safetensors",
         progress=bench.progress,

@@ -16,7 +16,7 @@ from bowerbird.records.signal import Space, Vectors
 torch = pytest.importorskip("torch")
 
 from bowerbird.training import unified  # noqa: E402
-from bowerbird.training.kept_together import NEIGHBOUR_SETTINGS, trained_on_neighbours  # noqa: E402
+from bowerbird.training.kept_together import trained_on_neighbours  # noqa: E402
 from bowerbird.training.tower_batches import (  # noqa: E402
     SidesOfItems,
     Standard,
@@ -25,7 +25,8 @@ from bowerbird.training.tower_batches import (  # noqa: E402
     exported,
     new_tower,
 )
-from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # noqa: E402
+from bowerbird.training.tower_settings import NEIGHBOUR_SETTINGS, UnifiedSettings  # noqa: E402
+from bowerbird.training.unified import Pairs, train_unified  # noqa: E402
 
 INPUTS = (
     TowerInput("image", "image", Space("image", "toy", 24)),
