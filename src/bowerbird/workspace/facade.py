@@ -24,17 +24,16 @@ from bowerbird.surfaces.budgets import BudgetLedger
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.workspace.audiences import FoundAudience, found_audience
 from bowerbird.workspace.backfilling import backfilled
-from bowerbird.workspace.build_record import record_build
-from bowerbird.workspace.forgetting import ForgetReport, forget, settled
+from bowerbird.workspace.building import built, note_release
+from bowerbird.workspace.forgetting import ForgetReport, forget
 from bowerbird.workspace.importing import ImportOptions, ImportReport, import_dataset, import_files
 from bowerbird.workspace.loading import loaded_release
 from bowerbird.workspace.person_portraits import PersonPortraits
-from bowerbird.workspace.plan import StepResult, needed, run
+from bowerbird.workspace.plan import StepResult
 from bowerbird.workspace.portraits import Portraits
 from bowerbird.workspace.refusals import refused
-from bowerbird.workspace.releases import Manifest, leave_behind, only_live, record_release, rolled_back
+from bowerbird.workspace.releases import Manifest, leave_behind, rolled_back
 from bowerbird.workspace.settings import WorkspaceSettings, read_settings, write_settings
-from bowerbird.workspace.steps import step_groups
 from bowerbird.workspace.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -145,22 +144,9 @@ class Workspace:
             BusyError: another process holds the workspace.
         """
         with workspace_lock(self.layout, "build"):
-            bench = self.workbench(as_of=as_of, progress=progress)
-            groups = step_groups(self.settings)
-            steps = [step for group in groups.values() for step in group]
-            names = {group: [step.name for step in members] for group, members in groups.items()}
-            results = run(needed(steps, wanted, names), bench, bench.inputs(), bench.live_card, progress)
-            results = [one.of_people(bench.redone.get(one.name)) for one in results]
-            self._release(bench, results)
+            results = built(self.workbench(as_of=as_of, progress=progress), wanted)
         self._read_again()
         return results
-
-    def _release(self, bench: Workbench, results: list[StepResult]) -> None:
-        """Write down what is live now as a release."""
-        record_build(self.layout, results)
-        record_release(self.layout, bench.signals.cards(), bench.models.cards())
-        if settled(self.layout):
-            only_live(self.layout)
 
     def backfill(self, signal: str, progress: Progress = SILENT) -> list[StepResult]:
         """Make a signal anew with everything made from it, beside what is live, and switch to all of it at once.
@@ -173,7 +159,7 @@ class Workspace:
         """
         with workspace_lock(self.layout, "backfill"):
             results = backfilled(self.layout, self.settings, signal, progress)
-            self._release(self.workbench(), results)
+            note_release(self.workbench(), results)
         self._read_again()
         return results
 
