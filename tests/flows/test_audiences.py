@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from bowerbird.cli.app import app
 from bowerbird.errors import InputError, NotFoundError, SettingsError
+from bowerbird.records.signal import Vectors
 from bowerbird.workspace import Workspace
 
 DECLARED = """
@@ -117,3 +121,27 @@ def test_a_list_that_is_not_there_is_named(own_workspace):
     workspace = declared(own_workspace, '[audiences.x]\nseeds = "gone.csv"\n')
     with pytest.raises(NotFoundError, match=r"\[audiences.x\] seeds = 'gone.csv': no such file"):
         workspace.build(["user_audiences"])
+
+
+def test_a_list_of_strangers_is_an_audience_of_nobody_and_the_build_goes_on(own_workspace):
+    (own_workspace.layout.root / "strangers.txt").write_text("nobody-1\nnobody-2\nnobody-3\n")
+    workspace = declared(own_workspace, '[audiences.x]\nseeds = "strangers.txt"\npeople = 5\n')
+    (made,) = (one for one in workspace.build(["user_audiences"]) if one.name == "user_audiences")
+    assert made.card is not None
+    assert "x 0 (nobody like the list: audience: 0 of the seeds have a vector" in made.card.note
+    assert workspace.answers.release.audiences["x"] == {}
+
+
+def test_a_vector_that_the_list_lacks_does_not_stop_another_from_answering(own_workspace):
+    bench = own_workspace.workbench()
+    people = bench.people
+    vectors = bench.signals.vectors("user_vector", people)
+    seeds = np.flatnonzero(vectors.present)[:4]
+    present = vectors.present.copy()
+    present[seeds] = False
+    card = bench.signals.card("user_vector")
+    lacking = Vectors(vectors.space, np.where(present[:, None], vectors.matrix, np.float32(0)), present)
+    bench.signals.put_vectors(replace(card, version="lacking"), people, lacking)
+    found = own_workspace.audience(people.names(seeds.tolist()), 3)
+    assert found.vectors.startswith("user_universal")
+    assert len(found.user_ids) == 3

@@ -48,8 +48,9 @@ def make_audiences(bench: Workbench, version: str) -> SignalCard:
     columns: dict[str, list] = {name: [] for name in AUDIENCES.names}
     sizes = []
     for name, declared in sorted(bench.settings.audiences.items()):
-        members: dict[str | None, tuple[float, str]] = {**_members(bench, name, declared)}
-        sizes.append(f"{name} {len(members):,}")
+        found, lacking = _members(bench, name, declared)
+        members: dict[str | None, tuple[float, str]] = {**found}
+        sizes.append(f"{name} {len(members):,}" + (f" ({lacking})" if lacking else ""))
         members[None] = (0.0, "made")  # so that an audience of nobody is told from one that was not made
         for user_id, (score, because) in members.items():
             for column, value in zip(columns.values(), (user_id, name, score, because), strict=True):
@@ -106,35 +107,46 @@ def people_listed(file: Path, named: str) -> list[str]:
     return found
 
 
-def _members(bench: Workbench, name: str, declared: AudienceSettings) -> dict[str, tuple[float, str]]:
-    """Who is in an audience: score, and why."""
-    parts = []
+Members = Mapping[str, tuple[float, str]]
+"""Score of each person, and why they are in."""
+
+
+def _members(bench: Workbench, name: str, declared: AudienceSettings) -> tuple[Members, str]:
+    """Who is in an audience, and what it lacks."""
+    parts, lacking = [], ""
     if declared.seeds is not None:
-        parts.append(_like_the_list(bench, name, declared.seeds, declared.people))
+        listed, lacking = _like_the_list(bench, name, declared.seeds, declared.people)
+        parts.append(listed)
     if declared.interest is not None:
         parts.append(_interested(bench, declared.interest))
     if declared.states:
         parts.append(_in_states(bench, declared.states))
     first, *others = parts
-    return {
+    members = {
         user_id: (score, "; ".join([why, *(part[user_id][1] for part in others)]))
         for user_id, (score, why) in first.items()
         if all(user_id in part for part in others)
     }
+    return members, lacking
 
 
-def _like_the_list(bench: Workbench, name: str, seeds: str, people: int) -> dict[str, tuple[float, str]]:
+def _like_the_list(bench: Workbench, name: str, seeds: str, people: int) -> tuple[Members, str]:
+    """The people of a list and those like them; too short a list has nobody like it, which is no reason to stop a build."""
     listed = people_listed(bench.layout.root / seeds, f"[audiences.{name}] seeds = {seeds!r}")
     known = set(bench.people.ids)
     found = {user_id: (SEED_SCORE, "on the list") for user_id in listed if user_id in known}
-    if people:
+    if not people:
+        return found, ""
+    try:
         alike = found_audience(bench, listed, people)
-        why = f"like the list, by {alike.method} over {alike.vectors}"
-        found |= {user_id: (score, why) for user_id, score in zip(alike.user_ids, alike.scores, strict=True)}
-    return found
+    except InputError as error:
+        return found, f"nobody like the list: {error}"
+    why = f"like the list, by {alike.method} over {alike.vectors}"
+    found |= {user_id: (score, why) for user_id, score in zip(alike.user_ids, alike.scores, strict=True)}
+    return found, ""
 
 
-def _interested(bench: Workbench, interest: str) -> Mapping[str, tuple[float, str]]:
+def _interested(bench: Workbench, interest: str) -> Members:
     if bench.signals.card("user_interests") is None:
         return {}
     table = bench.signals.table("user_interests")
@@ -146,7 +158,7 @@ def _interested(bench: Workbench, interest: str) -> Mapping[str, tuple[float, st
     }
 
 
-def _in_states(bench: Workbench, states: tuple[str, ...]) -> Mapping[str, tuple[float, str]]:
+def _in_states(bench: Workbench, states: tuple[str, ...]) -> Members:
     if bench.signals.card("user_state") is None:
         return {}
     table = bench.signals.table("user_state")

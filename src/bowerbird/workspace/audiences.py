@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from bowerbird.errors import InputError, NotReadyError
-from bowerbird.users.audiences import look_alikes
+from bowerbird.users.audiences import LEAST_SEEDS, look_alikes
 from bowerbird.workspace.workbench import Workbench
 
 __all__ = ["FoundAudience", "found_audience"]
@@ -51,9 +51,11 @@ def found_audience(bench: Workbench, seeds: Sequence[str], n: int) -> FoundAudie
     """
     if n < 1:
         raise InputError(f"audience: n = {n}; expected 1 or more people")
-    tried = _person_vectors(bench)
     rows = bench.people.rows(list(dict.fromkeys(seeds)))
     known = rows[rows >= 0].astype(np.int64)
+    built = _person_vectors(bench)
+    # a vector that too few of the seeds have says nothing; where that is so of each, the refusal is of the first
+    tried = {name: one for name, one in built.items() if one[1][known].sum() >= LEAST_SEEDS} or built
     audiences = {
         name: look_alikes(matrix, present, known, n, bench.settings.seed)
         for name, (matrix, present) in tried.items()
