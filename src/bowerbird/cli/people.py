@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bowerbird.workspace.audiences import FoundAudience
 
 SHOWN_INTERESTS = 10
-SHOWN_PROOFS = 6
+SHOWN_PROOFS = 4
 SHOWN_MEDOIDS = 8
 MOST_TITLE = 60
 """Characters of a title; shops write whole paragraphs."""
@@ -90,7 +90,7 @@ def show_person(portrait: PersonPortrait, release: Release) -> None:
     when = "" if release.logical_time else f"  as of {format_time(portrait.as_of)}"
     console.print(Text.assemble((visible(portrait.user_id), "bold"), when))
     said(_state(portrait))
-    said(f"  {portrait.events:,} events, {portrait.actions:,} of them positive actions read")
+    said(f"  {portrait.events:,} events, {portrait.actions:,} of them positive actions")
     if portrait.timeline:
         said(f"  {sparkline(portrait.timeline)}  {_width(portrait.timeline, logical=release.logical_time)}")
     console.print("\nInterests", style="bold")
@@ -134,14 +134,17 @@ def _show_interests(
 
 
 def _proofs(evidence: tuple[Proof, ...], item: Callable[[str], str]) -> str:
-    """The newest different events; the same again is counted, not repeated."""
-    times = Counter((proof.action, proof.item_id) for proof in evidence)
+    """The newest items with what was done to them; the same again is counted, not repeated."""
+    done: dict[str, Counter[str]] = {}
+    for proof in evidence:
+        done.setdefault(proof.item_id, Counter())[proof.action] += 1
     told = [
-        f"{action} {item(item_id)}{f' {count} times' if count > 1 else ''}"
-        for (action, item_id), count in list(times.items())[:SHOWN_PROOFS]
+        f"{item(item_id)} "
+        + ", ".join(f"{action}{f' {count} times' if count > 1 else ''}" for action, count in actions.items())
+        for item_id, actions in list(done.items())[:SHOWN_PROOFS]
     ]
-    more = f" and {len(times) - SHOWN_PROOFS} more" if len(times) > SHOWN_PROOFS else ""
-    return ", ".join(told) + more
+    more = f"; {len(done) - SHOWN_PROOFS} more items" if len(done) > SHOWN_PROOFS else ""
+    return "; ".join(told) + more
 
 
 def sparkline(timeline: tuple[TimelineBin, ...]) -> str:
@@ -160,11 +163,11 @@ def sparkline(timeline: tuple[TimelineBin, ...]) -> str:
 def _state(portrait: PersonPortrait) -> str:
     parts = [portrait.state or "no state"]
     if portrait.p_return is not None:
-        parts.append(f"returns within {portrait.return_days} days with {portrait.p_return:.0%}")
+        parts.append(f"{portrait.p_return:.0%} likely to come back within {portrait.return_days} days")
     likely = sorted(portrait.next_states.items(), key=lambda one: -one[1])[:3]
     if likely:
         later = ", ".join(f"{name} {share:.0%}" for name, share in likely if share > 0)
-        parts.append(f"people like that are four weeks later {later}")
+        parts.append(f"four weeks later people in this state are {later}")
     return "  " + "; ".join(parts)
 
 
