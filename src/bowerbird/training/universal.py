@@ -24,7 +24,7 @@ from bowerbird.telemetry import require_memory
 from bowerbird.training.losses import require_finite
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interaction_svd import ItemBasis
-from bowerbird.users.returns import logistic_weights
+from bowerbird.users.logistic import logistic_weights
 from bowerbird.users.universal import COUNTS, UniversalEncoder, UniversalSettings, as_kinds, raw_inputs
 
 HIDDEN = 256

@@ -17,7 +17,7 @@ from bowerbird.arrays import normalise, top_k
 from bowerbird.config import Settings
 from bowerbird.errors import InputError, did_you_mean
 from bowerbird.randomness import generator
-from bowerbird.users.returns import logistic_weights
+from bowerbird.users.logistic import logistic_weights
 from bowerbird.users.states import STATES
 
 PENALTIES = (0.3, 3.0, 30.0, 300.0)

@@ -17,6 +17,7 @@ from bowerbird.config import Settings
 from bowerbird.errors import NotReadyError
 from bowerbird.metrics.calibration import auc
 from bowerbird.signals.sequences import Sequences
+from bowerbird.users.logistic import Logistic
 from bowerbird.users.states import ACTIVE_DAYS, Activity
 
 INPUTS = (
@@ -54,18 +55,14 @@ class ReturnModel:
 
     Args:
         settings: how it was trained.
-        mean: of each input over the examples.
-        scale: standard deviation of each input.
-        weights: of the standardised inputs; the intercept is the last.
+        logistic: what was learnt of the inputs.
         examples: number of examples of the final fit.
         positives: how many of them came back.
         auc: on the newest moment, by a model fitted to the older ones only; NaN when all its outcomes agree.
     """
 
     settings: ReturnSettings
-    mean: Float64[np.ndarray, "input"]
-    scale: Float64[np.ndarray, "input"]
-    weights: Float64[np.ndarray, "input_and_one"]
+    logistic: Logistic
     examples: int
     positives: int
     auc: float
@@ -90,9 +87,8 @@ class ReturnModel:
                 f"return model: all {came.shape[0]} examples have the same outcome; a log with people who come back "
                 "and people who do not is needed"
             )
-        mean, scale = _standard(inputs)
-        weights = logistic_weights((inputs - mean) / scale, came, settings.l2)
-        return ReturnModel(settings, mean, scale, weights, came.shape[0], int(came.sum()), held_out)
+        learnt = Logistic.fitted(inputs, came, settings.l2)
+        return ReturnModel(settings, learnt, came.shape[0], int(came.sum()), held_out)
 
     def probabilities(self, sequences: Sequences, as_of: int) -> Float32[np.ndarray, "user"]:
         """Probability of an event within the horizon after ``as_of``, per person.
@@ -100,8 +96,7 @@ class ReturnModel:
         People without any event before ``as_of`` get 0: nothing says they will come.
         """
         activity = Activity.of(sequences, as_of)
-        inputs = (_inputs(activity) - self.mean) / self.scale
-        chance = _sigmoid(inputs @ self.weights[:-1] + self.weights[-1])
+        chance = self.logistic.probabilities(_inputs(activity))
         return np.where(activity.seen, chance, 0.0).astype(np.float32)
 
 
@@ -114,40 +109,6 @@ def return_probability(
         NotReadyError: see :meth:`ReturnModel.fitted`.
     """
     return ReturnModel.fitted(sequences, as_of, settings).probabilities(sequences, as_of)
-
-
-def logistic_weights(
-    inputs: Float64[np.ndarray, "n input"], outcomes: Bool[np.ndarray, "n"], l2: int | float
-) -> Float64[np.ndarray, "input_and_one"]:
-    """Ridge logistic regression by iteratively reweighted least squares (Newton's method).
-
-    Minimises ``sum log(1 + exp(-(2y - 1)(x w + b))) + l2 / 2 ||w||^2``; the intercept is not penalised.
-
-    Args:
-        inputs: standardised.
-        outcomes: what happened.
-        l2: penalty, above 0, which keeps the system solvable for separable outcomes.
-
-    Returns:
-        Weights, the intercept last.
-
-    Source: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", 4.4.1, with a ridge term.
-    """
-    design = np.concatenate([inputs, np.ones((inputs.shape[0], 1))], axis=1)
-    penalty = np.full(design.shape[1], float(l2))
-    penalty[-1] = 1e-9  # only against a singular system
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        chance = _sigmoid(design @ weights)
-        gradient = design.T @ (chance - outcomes) + penalty * weights
-        # a product with itself costs half of one with another
-        half = design * np.sqrt(chance * (1 - chance))[:, None]
-        curvature = half.T @ half + np.diag(penalty)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-300))  # long steps overshoot
-        if float(np.abs(step).max()) < 1e-9:
-            break
-    return weights
 
 
 def came_back(sequences: Sequences, moment: int, horizon_days: int) -> Bool[np.ndarray, "user"]:
@@ -205,18 +166,4 @@ def _held_out_auc(
     new_inputs, new_came = tables[-1]
     if new_came.size == 0 or new_came.all() or not new_came.any():
         return float("nan")
-    mean, scale = _standard(inputs)
-    weights = logistic_weights((inputs - mean) / scale, came, l2)
-    chance = _sigmoid((new_inputs - mean) / scale @ weights[:-1] + weights[-1])
-    return auc(new_came, chance)
-
-
-def _standard(
-    inputs: Float64[np.ndarray, "n input"],
-) -> tuple[Float64[np.ndarray, "input"], Float64[np.ndarray, "input"]]:
-    scale = inputs.std(axis=0)
-    return inputs.mean(axis=0), np.where(scale > 1e-9, scale, 1.0)
-
-
-def _sigmoid(logits: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+    return auc(new_came, Logistic.fitted(inputs, came, l2).probabilities(new_inputs))

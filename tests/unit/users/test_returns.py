@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy import optimize
 
 from bowerbird.clock import DAY_US
 from bowerbird.errors import NotReadyError
@@ -14,7 +13,7 @@ from bowerbird.metrics.calibration import auc
 from bowerbird.randomness import generator
 from bowerbird.records import Events, Vocabulary
 from bowerbird.signals.sequences import Sequences
-from bowerbird.users.returns import ReturnModel, ReturnSettings, logistic_weights, return_probability
+from bowerbird.users.returns import ReturnModel, ReturnSettings, return_probability
 
 
 def built(user_rows: np.ndarray, days: np.ndarray, people: int) -> Sequences:
@@ -54,29 +53,11 @@ def test_the_future_changes_nothing_and_the_same_log_gives_the_same_bytes(visits
     past = days < 60
     one = ReturnModel.fitted(built(rows[past], days[past], 400), 60 * DAY_US)
     two = ReturnModel.fitted(built(rows, days, 400), 60 * DAY_US)
-    assert one.weights.tobytes() == two.weights.tobytes()
+    assert one.logistic.weights.tobytes() == two.logistic.weights.tobytes()
     assert one.auc == two.auc > 0.8
     assert one.examples > one.positives > 0
     again = one.probabilities(built(rows, days, 400), 60 * DAY_US)
     assert again.tobytes() == one.probabilities(built(rows[past], days[past], 400), 60 * DAY_US).tobytes()
-
-
-def test_the_weights_minimise_the_penalised_loss():
-    rng = generator(2, "irls")
-    inputs = rng.standard_normal((200, 3))
-    outcomes = rng.random(200) < 1 / (1 + np.exp(-(inputs @ [1.0, -2.0, 0.0] + 0.5)))
-
-    def loss(w: np.ndarray) -> float:
-        margin = (2.0 * outcomes - 1) * (inputs @ w[:3] + w[3])
-        return float(np.logaddexp(0, -margin).sum() + 0.5 * 2.0 * (w[:3] ** 2).sum())
-
-    best = optimize.minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-6})
-    assert logistic_weights(inputs, outcomes, 2.0) == pytest.approx(best.x, abs=1e-4)
-
-
-def test_separable_outcomes_stay_finite():
-    inputs = np.array([[-1.0], [-0.5], [0.5], [1.0]])
-    assert np.isfinite(logistic_weights(inputs, np.array([False, False, True, True]), 1.0)).all()
 
 
 def test_a_short_log_and_one_outcome_are_refused():

@@ -25,7 +25,8 @@ from bowerbird.signals.sequences import Sequences, SequenceSettings
 from bowerbird.signals.tracks import Steps, Track
 from bowerbird.telemetry import SILENT, Cost, Progress
 from bowerbird.users.behaviour import Behaviour
-from bowerbird.users.returns import ReturnModel, ReturnSettings, came_back, example_moments, logistic_weights
+from bowerbird.users.logistic import Logistic
+from bowerbird.users.returns import ReturnModel, ReturnSettings, came_back, example_moments
 from bowerbird.users.states import Activity
 from bowerbird.users.windowed_counts import activity_counts
 
@@ -67,11 +68,8 @@ def _learnt(
         examples.append(read(moment)[seen])
         outcomes.append(came_back(log.sequences, moment, log.settings.horizon_days)[seen])
     inputs = np.concatenate(examples).astype(np.float64)
-    mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
-    scale[scale < 1e-9] = 1.0
-    weights = logistic_weights((inputs - mean) / scale, np.concatenate(outcomes), log.settings.l2)
-    logits = (read(as_of) - mean) / scale @ weights[:-1] + weights[-1]
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+    learnt = Logistic.fitted(inputs, np.concatenate(outcomes), log.settings.l2)
+    return learnt.probabilities(read(as_of).astype(np.float64))
 
 
 def _counts(log: _Log, as_of: int) -> Float[np.ndarray, "user"]:
