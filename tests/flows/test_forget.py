@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
@@ -12,10 +13,12 @@ from starlette.testclient import TestClient
 from bowerbird.errors import InputError, MissingDependencyError, NotFoundError
 from bowerbird.serving import ServingSettings, make_app
 from bowerbird.serving.live import LiveWorkspace
+from bowerbird.stores.vector_cache import VectorCache
 from bowerbird.testing.servers import RedisServer
 from bowerbird.workspace import Workspace
 from bowerbird.workspace.forgetting import without
 from bowerbird.workspace.leftovers import leftovers
+from bowerbird.workspace.picture_steps import verdict_space
 from bowerbird.workspace.realtime import StreamConsumer
 
 PERSON = "wanda-the-forgotten"
@@ -113,9 +116,13 @@ def test_a_person_is_gone_from_the_stream_and_the_state_of_other_machines_and_fr
 
 def test_an_item_is_gone_with_its_picture_and_vectors_and_a_build_goes_on_without_it(own_workspace):
     root, item = own_workspace.layout.root, "i3"
-    picture = own_workspace.workbench().items[3].image
+    items = own_workspace.workbench().items
+    picture, other, third = (items[row].image for row in (3, 4, 5))
+    pairs = ["-".join(sorted(pair)) for pair in ((picture, other), (other, third))]
+    VectorCache(own_workspace.layout, verdict_space()).append(pairs, np.ones((2, 1), np.float32))
     report = own_workspace.forget(item=item)
     assert report.left == ()
+    assert VectorCache(own_workspace.layout, verdict_space()).missing(pairs) == pairs[:1]
     assert leftovers(root, item) == []
     assert report.removed["catalogue"] == report.removed["media"] == 1
     assert report.removed["vector cache"] >= 2

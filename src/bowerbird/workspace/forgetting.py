@@ -76,30 +76,46 @@ def forget(
     assert name is not None
     # a backfill that was cut off may hold the id; it begins again
     drafts = int(Registry(layout).drop_draft())
-    removed: dict[str, int] = {}
-    if item is not None:
-        removed |= _forget_content(bench, item)
+    made = {card.name for card in (*bench.signals.cards(), *bench.models.cards())}
+    learnt = sorted(made & set(LocalSignals(layout).impact("events" if user is not None else "catalogue")))
+    removed = {} if item is None else _forget_content(bench, item)
     gone, remaining = _forget_stream(bench, user, item)
-    removed |= gone
-    log, catalogue = bench.log, bench.catalogue
+    removed |= gone | _forget_records(bench, ledger, user, item)
+    removed |= _forget_signals(layout, name, afresh=bool(drafts))
+    shutil.rmtree(layout.state / KEPT_PEOPLE, ignore_errors=True)  # hashes of what people did: made again
+    removed |= _forget_files(layout, name) | _forget_models(layout, name)
+    if not any(removed.values()):
+        raise NotFoundError(f"forget: {name[:64]!r} is nowhere in {layout.root}; check the id")
+    if drafts:
+        removed["draft of a backfill"] = drafts
+    _note_pending(layout, bench, learnt)
+    left = tuple(path.relative_to(layout.root).as_posix() for path in leftovers(layout.root, name))
+    return ForgetReport("user" if user is not None else "item", name, removed, tuple(learnt), left, remaining)
+
+
+def _forget_records(
+    bench: Workbench, ledger: BudgetLedger, user: str | None, item: str | None
+) -> dict[str, int]:
+    """Out of the event log, the catalogue, the online state and what goes by one person or one ad."""
+    log, catalogue, layout = bench.log, bench.catalogue, bench.layout
     assert isinstance(log, SqliteEventLog)
     assert isinstance(catalogue, LanceCatalogue)
-    made = [card.name for card in (*bench.signals.cards(), *bench.models.cards())]
-    source = "events" if user is not None else "catalogue"
-    learnt = sorted({one for one in LocalSignals(layout).impact(source) if one in made})
-    removed["event log"] = log.forget(user_id=user, item_id=item)
-    removed["users" if user is not None else "catalogue"] = catalogue.forget(
-        "users" if user is not None else "items", name
-    )
+    removed = {"event log": log.forget(user_id=user, item_id=item)}
+    if user is not None:
+        removed["users"] = catalogue.forget("users", user)
+    elif item is not None:
+        removed["catalogue"] = catalogue.forget("items", item)
     removed |= _forget_state(bench, user, item)
     if item is not None:
         removed["ad ledger"] = ledger.forget(item)
-    elif layout.preferences.exists():
-        removed["preferences"] = Preferences(layout.preferences).forget(name)
-    removed |= _forget_signals(layout, name, afresh=bool(drafts))
-    shutil.rmtree(layout.state / KEPT_PEOPLE, ignore_errors=True)  # hashes of what people did: made again
-    removed |= _forget_files(layout, name)
-    models = LocalModels(layout)
+    elif user is not None and layout.preferences.exists():
+        removed["preferences"] = Preferences(layout.preferences).forget(user)
+    return removed
+
+
+def _forget_models(layout: Layout, name: str) -> dict[str, int]:
+    """Older versions and drafts of every model, and the models whose files name the id."""
+    models, removed = LocalModels(layout), {}
     for card in models.cards():
         models.keep_live(card.name)
     for path in layout.models.iterdir():
@@ -109,13 +125,7 @@ def forget(
         model = path.relative_to(layout.models).parts[0]
         models.remove(model)
         removed[f"model {model}"] = removed.get(f"model {model}", 0) + 1
-    if not any(removed.values()):
-        raise NotFoundError(f"forget: {name[:64]!r} is nowhere in {layout.root}; check the id")
-    if drafts:
-        removed["draft of a backfill"] = drafts
-    _note_pending(layout, bench, learnt)
-    left = tuple(path.relative_to(layout.root).as_posix() for path in leftovers(layout.root, name))
-    return ForgetReport("user" if user is not None else "item", name, removed, tuple(learnt), left, remaining)
+    return removed
 
 
 def _forget_stream(
@@ -214,9 +224,12 @@ def _forget_read(bench: Workbench, picture: str, removed: dict[str, int]) -> lis
 
 
 def _forget_vectors(path: Path, names: list[str]) -> int:
+    """Rows of a cache under content hashes; what is kept of a pair of pictures has both hashes in its name."""
+    if not names:
+        return 0
     with pa.OSFile(str(path), "rb") as source:
         table = pa.ipc.open_file(source).read_all()
-    left = table.filter(pc.invert(pc.is_in(table.column("hash"), value_set=pa.array(names, pa.string()))))
+    left = table.filter(pc.invert(pc.match_substring_regex(table.column("hash"), "|".join(names))))
     if len(left) < len(table):
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, left.schema) as writer:
