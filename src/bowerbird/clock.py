@@ -5,6 +5,7 @@ Nothing below the command line and the server calls :func:`now`; everything else
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 
@@ -15,6 +16,8 @@ MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 
+_COMPACT_DATE = re.compile("(?:199|20[0-9])[0-9](?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
+
 
 def now() -> int:
     """The wall clock, in microseconds UTC. Only ``cli`` and ``serving`` may call it."""
@@ -24,7 +27,8 @@ def now() -> int:
 def parse_time(text: str) -> int:
     """Microseconds of an ISO date, an ISO date-time or a number of seconds.
 
-    A date alone means its first microsecond; a time without zone is UTC.
+    A date alone means its first microsecond; a time without zone is UTC. Eight digits that are a date of 1990 to 2099 are
+    one (``20260131``): as seconds they would all lie in 1970.
 
     Raises:
         InputError: the text is none of these.
@@ -34,10 +38,13 @@ def parse_time(text: str) -> int:
         86400000000
         >>> parse_time("1970-01-01T00:00:01+00:00")
         1000000
+        >>> parse_time("20260131") == parse_time("2026-01-31")
+        True
     """
     stripped = text.strip()
     try:
-        if stripped.lstrip("-").replace(".", "", 1).isdigit() and len(stripped) > 4:
+        counted = stripped.lstrip("-").replace(".", "", 1).isdigit() and len(stripped) > 4
+        if counted and not _COMPACT_DATE.fullmatch(stripped):
             return round(float(stripped) * SECOND_US)
         parsed = datetime.fromisoformat(stripped)
     except (ValueError, OverflowError) as error:

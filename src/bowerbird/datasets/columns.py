@@ -2,7 +2,8 @@
 
 Each function takes a column as a file gave it and returns ``(values, bad)``: ``values`` is null where the
 cell was empty or bad, ``bad`` is true where something stood there that is not of the type. Nothing is guessed
-per column: a cell is read the same way whatever stands beside it, so batches equal the whole.
+per column: a cell is read the same way whatever stands beside it, so batches equal the whole. The one exception are dates
+written as numbers (20260131), which are seconds since 1970 as well: they are dates where all of a batch's cells are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64, Int64
 
 from bowerbird.clock import SECOND_US, parse_time
 from bowerbird.datasets.tables import as_text
@@ -134,7 +135,8 @@ def times(column: Column, unit_us: int | None = None) -> tuple[pa.Array, Bool[np
     """Microseconds UTC of dates, timestamps, ISO text and numbers since 1970.
 
     A number's unit follows from its size: below 1e11 it is seconds (the year 5138 ends there), below 1e14
-    milliseconds, below 1e17 microseconds, else nanoseconds. A timestamp without zone is UTC.
+    milliseconds, below 1e17 microseconds, else nanoseconds. Where every number is a date of 1990 to 2099 in eight digits
+    they are dates. A timestamp without zone is UTC.
 
     Args:
         column: the times.
@@ -166,6 +168,9 @@ def _epoch(array: pa.Array, unit_us: int | None) -> tuple[pa.Array, Bool[np.ndar
     values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     whole = pa.types.is_integer(array.type)
     exact = array.cast(pa.int64(), safe=False).fill_null(0).to_numpy() if whole else None
+    dates = _compact_dates(values) if unit_us is None else None
+    if dates is not None:
+        return pa.array(dates, pa.int64(), mask=np.isnan(values)), np.zeros(len(values), bool)
     size = np.abs(values)
     if unit_us is None:
         scale = np.select([size < 1e11, size < 1e14], [SECOND_US, 1000.0], 1.0)
@@ -182,6 +187,22 @@ def _epoch(array: pa.Array, unit_us: int | None) -> tuple[pa.Array, Bool[np.ndar
         result[fine] = exact[fine] * scale[fine].astype(np.int64)
         result[coarse] = exact[coarse] // 1000
     return pa.array(result, pa.int64(), mask=absent), bad
+
+
+def _compact_dates(values: Float64[np.ndarray, "row"]) -> Int64[np.ndarray, "row"] | None:
+    """Times of numbers that are all dates as in 20260131, anything for NaN; None where one of them is not."""
+    known = np.where(np.isnan(values), 20000101.0, values)
+    if (
+        np.isnan(values).all()
+        or not ((known >= 19900101) & (known < 21000101) & (known == np.rint(known))).all()
+    ):
+        return None
+    months, days = np.divmod(known.astype(np.int64), 100)
+    years, months = np.divmod(months, 100)
+    first = (12 * (years - 1970) + months - 1).astype("datetime64[M]")
+    date = first.astype("datetime64[D]") + (days - 1)
+    sound = (months >= 1) & (months <= 12) & (days >= 1) & (date.astype("datetime64[M]") == first)
+    return date.astype("datetime64[us]").astype(np.int64) if sound.all() else None
 
 
 def _iso(text: pa.Array) -> tuple[pa.Array, Bool[np.ndarray, "row"]]:

@@ -125,3 +125,15 @@ def test_a_cell_is_read_the_same_whatever_stands_beside_it(cells: list[str | Non
         single = [read(column.slice(row, 1)) for row in range(len(cells))]
         assert str(values.to_pylist()) == str([value.to_pylist()[0] for value, _ in single])  # nan is not nan
         assert bad.tolist() == [bool(fault[0]) for _, fault in single]
+
+
+def test_dates_of_eight_digits_are_dates_where_all_are() -> None:
+    day = 24 * 3600 * 10**6
+    for column in (pa.array([20240229, None, 19991231]), pa.array(["20240229", None, "19991231"])):
+        values, bad = times(column)
+        assert values.to_pylist() == [19782 * day, None, 10956 * day]
+        assert not bad.any()
+    for seconds in ([20240229, 20240230], [20240229, 5], [20241301], [20240001], [20240100], [20240229.5]):
+        assert times(pa.array(seconds))[0].to_pylist() == [round(one * 10**6) for one in seconds]
+    assert times(pa.array([20240229]), 1)[0].to_pylist() == [20240229]
+    assert times(pa.array([None, None], pa.float64()))[0].to_pylist() == [None, None]
