@@ -25,6 +25,8 @@ WIDTH = 128
 LEAST_ITEMS, MOST_LABELS = 3, 1000
 """A label that fewer items carry says nothing; beyond the most frequent ones little is left."""
 _NOT_WORDS = re.compile(r"(^|_)(id|ids|url|uri|image|poster|asin|sku|link|path)($|_)", re.IGNORECASE)
+_NAMED = {"category", "brand", "creator_id"}
+"""Columns of names: labels whatever they hold; of them only a category is read as words too."""
 _CHUNK = 1024
 
 
@@ -94,28 +96,34 @@ def _places(items: pa.Table) -> dict[str, int]:
 
 def _words(items: pa.Table) -> tuple[list[list[str]], list[list[str]]]:
     """Texts and labels of each row."""
-    texts: list[list[str]] = [[] for _ in range(items.num_rows)]
+    spoken: list[list[str]] = [[] for _ in range(items.num_rows)]
     labels: list[list[str]] = [[] for _ in range(items.num_rows)]
     for name in items.column_names:
         kind = items.schema.field(name).type
         if _NOT_WORDS.search(name) or pa.types.is_binary(kind):
             continue
-        values = items[name].to_pylist()
+        values, listed = items[name].to_pylist(), []
         if pa.types.is_list(kind) or pa.types.is_map(kind) or pa.types.is_large_list(kind):
-            for row, value in enumerate(values):
-                labels[row] += [f"{name}:{one}" for one in value or ()]
+            listed = [[f"{name}:{one}" for one in value or ()] for value in values]
         elif _is_text(kind):
-            given = [value for value in values if value]
-            named = name in {"category", "brand", "creator_id"}
-            if named or len(set(given)) < 0.5 * len(given):
-                for row, value in enumerate(values):
-                    labels[row] += [
-                        f"{name}:{one.strip()}" for one in re.split(r"[|/;,]", value or "") if one.strip()
-                    ]
-            if not named or name == "category":
-                for row, value in enumerate(values):
-                    texts[row] += [value.strip()] if value and value.strip() else []
-    return texts, labels
+            if _repeats(name, values):
+                listed = [_labels(name, value or "") for value in values]
+            if name == "category" or name not in _NAMED:
+                for own, value in zip(spoken, values, strict=True):
+                    own.extend([value.strip()] if value and value.strip() else [])
+        for own, found in zip(labels, listed, strict=False):
+            own.extend(found)
+    return spoken, labels
+
+
+def _repeats(name: str, values: list[str | None]) -> bool:
+    """Whether a column of texts holds a few values again and again."""
+    given = [value for value in values if value]
+    return name in _NAMED or len(set(given)) < 0.5 * len(given)
+
+
+def _labels(name: str, text: str) -> list[str]:
+    return [f"{name}:{one.strip()}" for one in re.split(r"[|/;,]", text) if one.strip()]
 
 
 def _is_text(kind: Any) -> bool:
