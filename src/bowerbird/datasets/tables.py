@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +23,8 @@ from bowerbird.datasets.delimited import (
     delimited_batches,
     open_bytes,
 )
-from bowerbird.errors import InputError, MissingDependencyError, NotFoundError, StorageError
+from bowerbird.datasets.spreadsheets import sheet_records
+from bowerbird.errors import InputError, NotFoundError, StorageError
 
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 EXTENSIONS = (".parquet", *DELIMITED, *_JSON_LINES, ".xlsx")
@@ -278,41 +278,7 @@ def _batch_of(records: list[dict[str, Any]]) -> pa.RecordBatch:
 
 
 def _xlsx_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    try:
-        import openpyxl
-        from openpyxl.utils.exceptions import InvalidFileException
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{path.name}: reading .xlsx needs openpyxl; pip install 'bowerbird[xlsx]', or save the sheet as csv"
-        ) from error
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{path.name}: not an xlsx file ({error}); save the sheet again") from error
-    names: list[str] = []
-    records: list[dict[str, Any]] = []
-    found = False
-    for sheet in book.worksheets:
-        lines = sheet.iter_rows(values_only=True)
-        header = [str(cell).strip() for cell in next(lines, ()) if cell is not None]
-        if not header:
-            continue
-        names = names or header
-        if header != names:
-            raise InputError(
-                f"{path.name} sheet {sheet.title!r}: columns differ from the first sheet; save it apart"
-            )
-        for line in lines:
-            if any(cell is not None for cell in line):
-                records.append(dict(zip(names, line, strict=False)))
-            if len(records) == rows:
-                found = True
-                yield _batch_of(records)
-                records = []
-    book.close()
-    if not names:
-        raise InputError(f"{path.name}: found no rows in any sheet; expected a header line")
-    if records or not found:
+    for names, records in sheet_records(path, rows):
         yield _batch_of(records) if records else pa.RecordBatch.from_pylist([], schema=_text_schema(names))
 
 

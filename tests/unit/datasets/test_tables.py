@@ -167,6 +167,23 @@ def test_a_sheet_of_other_columns_is_told(tmp_path: Path) -> None:
         read_table(tmp_path / "e.xlsx")
 
 
+def test_a_column_without_a_name_moves_no_other(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in ((None, "user_id", " ", "item_id"), (1, "u1", 2, "007"), (3, "u2", 4)):
+        book.active.append(row)
+    book.save(tmp_path / "e.xlsx")
+    found = read_table(tmp_path / "e.xlsx").to_pylist()
+    assert found == [{"user_id": "u1", "item_id": "007"}, {"user_id": "u2", "item_id": None}]
+
+
+def test_a_name_that_is_there_twice_in_a_sheet_is_told(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["a", "b", "a"])
+    book.save(tmp_path / "e.xlsx")
+    with pytest.raises(InputError, match="sheet 'Sheet': column 'a' is there twice"):
+        read_table(tmp_path / "e.xlsx")
+
+
 def test_an_empty_workbook_is_told(tmp_path: Path) -> None:
     openpyxl.Workbook().save(tmp_path / "e.xlsx")
     with pytest.raises(InputError, match="no rows in any sheet"):
