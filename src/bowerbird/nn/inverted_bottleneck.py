@@ -41,7 +41,7 @@ class ProbeNetwork(nn.Module):
     """
 
     def __init__(
-        self, dim: int, outputs: int, hidden: int = 128, blocks: int = 2, dropout: float = 0.2
+        self, dim: int, outputs: int, hidden: int = 128, blocks: int = 2, dropout: float = 0.3
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(

@@ -23,11 +23,12 @@ from bowerbird.randomness import generator
 from bowerbird.recommenders.blend_weights import JudgedUsers, best_weights
 from bowerbird.recommenders.ease import Ease, EaseSettings
 from bowerbird.recommenders.graph_filter import GraphFilter
-from bowerbird.recommenders.ials import Ials, IalsSettings
+from bowerbird.recommenders.ials import Ials
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_knn import ItemKnn, ItemKnnSettings
 from bowerbird.recommenders.random_walk import RandomWalk, RandomWalkSettings
 from bowerbird.recommenders.recommender import FittedRecommender, Histories, Recommender
+from bowerbird.users.interaction_factors import IalsSettings
 
 __all__ = ["Blend", "BlendSettings", "FittedBlend", "plugin"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
+from scipy import sparse
 
 from bowerbird.errors import InputError
 
@@ -98,6 +99,16 @@ class Behaviour:
     def within(self, since: int, until: int) -> Behaviour:
         """The steps with ``since <= at < until``."""
         return self.where((self.at >= since) & (self.at < until))
+
+    def met(self) -> sparse.csr_matrix:
+        """People by items, float32, 1 where somebody met an item (once or more often)."""
+        ones = np.ones(len(self), dtype=np.float32)
+        table = sparse.csr_matrix(
+            (ones, (self.users, self.items)), shape=(self.users_total, self.items_total)
+        )
+        table.sum_duplicates()
+        table.data.fill(1.0)
+        return table
 
     def counts(self) -> Int64[np.ndarray, "user"]:
         """Steps of each person."""

@@ -41,10 +41,8 @@ class ItemBasis:
             dim: directions; fewer people or items give fewer, the rest are 0.
             seed: of the solver's start.
         """
-        ones = np.ones(len(past), dtype=np.float32)
-        shape = (past.users_total, past.items_total)
-        table = sparse.csr_matrix((ones, (past.users, past.items)), shape=shape)
-        table.data.fill(1.0)
+        table = past.met()
+        shape = table.shape
         damping = _damping(np.asarray(table.sum(axis=0)).ravel())
         damped = (
             sparse.diags_array(_damping(np.asarray(table.sum(axis=1)).ravel()))

@@ -1,7 +1,8 @@
 """The universal vector: one frozen vector per person for any task a company may think of.
 
 It holds what windowed counts hold (how alive a person is), what they like (their decayed history in a basis of items
-and kinds), and what a network trained on many earlier moments expects of their future. Reading it needs no torch.
+and kinds, and the factors that explain what they took), and what a network trained on many earlier moments expects of
+their future. Reading it needs no torch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy.special import erf
 
 from bowerbird.config import Settings
 from bowerbird.users.behaviour import Behaviour
+from bowerbird.users.interaction_factors import IalsSettings, InteractionFactors
 from bowerbird.users.interaction_svd import ItemBasis
 from bowerbird.users.windowed_counts import activity_counts
 
@@ -35,6 +37,8 @@ class UniversalSettings(Settings):
     """Directions of items kept of a history, for each half-life."""
     kinds_dim: int = Field(default=48, ge=2, le=128)
     """Directions of categories kept."""
+    tastes: IalsSettings = IalsSettings()
+    """Factors of who took what."""
     half_lives_days: tuple[float, ...] = (30.0, ALWAYS_DAYS)
     """Half-lives a history is read with."""
     learnt_dim: int = Field(default=64, ge=8, le=256)
@@ -53,6 +57,8 @@ class UniversalEncoder:
         settings: how it was made.
         items: basis of items.
         kinds: basis of categories; no rows without categories.
+        tastes: factors of items.
+        tastes_scale: root mean square of a factor of a person; divides them.
         mean: of each input at the moments it was trained at.
         scale: standard deviation of each input.
         layers: weights of the network: ``w0``, ``b0``, ``w1``, ``b1``.
@@ -63,6 +69,8 @@ class UniversalEncoder:
     settings: UniversalSettings
     items: ItemBasis
     kinds: ItemBasis
+    tastes: InteractionFactors
+    tastes_scale: float
     mean: Float32[np.ndarray, "input"]
     scale: Float32[np.ndarray, "input"]
     layers: Mapping[str, Float32[np.ndarray, "..."]]
@@ -72,12 +80,14 @@ class UniversalEncoder:
     @property
     def dim(self) -> int:
         """Width of the vectors."""
-        return len(self.mean) + len(self.spread)
+        return len(self.mean) + len(self.spread) + self.settings.tastes.dim
 
     def vectors(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user dim"]:
-        """Everybody's vector of the steps strictly before a time: what is counted, what is learnt, what is foreseen.
+        """Everybody's vector of the steps strictly before a time.
 
-        Cost: O(steps * basis + people * network).
+        What is counted, the history in its bases, what is learnt, what is foreseen, the factors.
+
+        Cost: O(steps * (basis + factors^2) + people * network).
         """
         read = self.inputs(behaviour, as_of)
         said = self.said(read) / self.spread
@@ -86,7 +96,8 @@ class UniversalEncoder:
             COUNTS:
         ]  # leading directions are larger for a reason: given back, relative to each other
         history = read[:, COUNTS:] * (HISTORY_WEIGHT * size / np.sqrt(np.mean(size**2)))
-        return np.concatenate([read[:, :COUNTS], history, said], axis=1)
+        tastes = self.tastes.people(behaviour.before(as_of).met()) / np.float32(self.tastes_scale)
+        return np.concatenate([read[:, :COUNTS], history, said, tastes], axis=1)
 
     def inputs(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user input"]:
         """What is counted and projected, standardised."""

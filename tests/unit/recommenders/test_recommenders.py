@@ -13,7 +13,7 @@ from bowerbird.clock import DAY_US
 from bowerbird.errors import InputError, NotFoundError
 from bowerbird.recommenders.ease import Ease, EaseSettings, inverse_of_gram
 from bowerbird.recommenders.graph_filter import GraphFilter, GraphFilterSettings
-from bowerbird.recommenders.ials import Ials, IalsSettings
+from bowerbird.recommenders.ials import Ials
 from bowerbird.recommenders.interactions import Interactions
 from bowerbird.recommenders.item_knn import ItemKnn, ItemKnnSettings
 from bowerbird.recommenders.popularity import Popularity, last_30_days
@@ -22,6 +22,7 @@ from bowerbird.recommenders.recommender import Histories, Recommender, recommend
 from bowerbird.recommenders.seq_knn import SeqKnn
 from bowerbird.recommenders.user_knn import UserKnn
 from bowerbird.retrieval.cooccurrence import SequentialCooccurrence
+from bowerbird.users.interaction_factors import IalsSettings
 
 ITEMS = 5
 SMALL_IALS = IalsSettings(dim=4, iterations=3)
@@ -189,7 +190,7 @@ def test_itemknn_scores_alike_in_its_sparse_and_its_dense_form():
 def test_the_penalty_of_ials_follows_the_events():
     events, users = len(TRAIN), TRAIN.users_total
     expected = 0.1 * ((events / users) * (events / ITEMS)) ** 0.5
-    assert Ials(IalsSettings(regularisation=0.1)).penalty(TRAIN) == pytest.approx(expected)
+    assert IalsSettings(regularisation=0.1).penalty(events, (users, ITEMS)) == pytest.approx(expected)
 
 
 def test_a_bag_counts_an_item_once_and_a_decayed_history_every_time():

@@ -1,7 +1,7 @@
 """``bench user-probe``: how much one frozen vector per person knows about the days to come.
 
 Vectors are made of events before a moment; one fixed small network per task, the same for every kind of vector, is
-trained on what people did after an earlier moment and asked about the days after the last one.
+trained on what people did after earlier moments and asked about the days after the last one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bowerbird.evaluation.bench.report import (
     Estimate,
 )
 from bowerbird.evaluation.bench.user_probe_data import ProbeData, read_probe_data
-from bowerbird.evaluation.bench.user_probe_question import Question
+from bowerbird.evaluation.bench.user_probe_question import MOMENTS, Lesson, Question
 from bowerbird.evaluation.bench.user_probe_rows import CONTENDERS, Contender
 from bowerbird.evaluation.bench.user_probe_tasks import TASKS, Moment, Task, Vocabularies, moment, scored
 from bowerbird.randomness import generator
@@ -43,7 +43,8 @@ MOST_PEOPLE = 30_000
 @dataclass(frozen=True)
 class _Problem:
     behaviour: Behaviour
-    learnt_from: Moment
+    taught: tuple[Moment, ...]
+    """Newest first: see :class:`Question`."""
     asked: Moment
     horizon_days: int
     part: Int64[np.ndarray, "user"]
@@ -63,7 +64,8 @@ def run_user_probe(
 
     With ``T`` the end of the log less the horizon: vectors at ``T`` (and what makes them, fitted on events before
     ``T - horizon``) are asked about the days after ``T`` by probes trained on vectors at ``T - horizon`` and the days
-    up to ``T``. Nothing reads an event at or after the moment it speaks of. People are cut in three parts, too.
+    up to ``T``, and at three moments before, each a horizon earlier. Nothing reads an event at or after the moment it
+    speaks of. People are cut in three parts, too: whoever is asked about taught nothing.
 
     Args:
         events: see :func:`~bowerbird.evaluation.bench.user_probe_data.read_probe_data`.
@@ -113,11 +115,14 @@ def _problem(data: ProbeData, horizon_days: int, where: str) -> tuple[_Problem, 
             "learn from and two to predict; name a shorter --horizon-days or more events"
         )
     labels = Vocabularies.before(behaviour, learnt_at)
-    learnt_from = moment(behaviour, learnt_at, horizon_days, labels)
     asked = moment(behaviour, asked_at, horizon_days, labels)
+    earliest = int(behaviour.at.min()) + horizon_days * DAY_US
+    earlier = [learnt_at - back * horizon_days * DAY_US for back in range(1, MOMENTS + 1)]
+    moments = [learnt_at, *(at for at in earlier if at >= earliest)]
+    taught = tuple(moment(behaviour, at, horizon_days, labels) for at in moments)
     usable: list[Task] = []
     for task in TASKS:
-        why = _unusable(task, learnt_from, asked)
+        why = _unusable(task, taught[0], asked)
         if why is None:
             usable.append(task)
         else:
@@ -127,7 +132,8 @@ def _problem(data: ProbeData, horizon_days: int, where: str) -> tuple[_Problem, 
     sizes = ", ".join(f"{task} {len(asked.people[task]):,}" for task in usable)
     notes.append(f"people asked about after {format_time(asked_at)}: {sizes}")
     part = generator(0, "user probe", "parts").integers(PARTS, size=behaviour.users_total)
-    return _Problem(behaviour, _only(learnt_from, usable), _only(asked, usable), horizon_days, part), notes
+    notes.append(f"probes and trees are taught at {min(len(taught), MOMENTS)} moments a horizon apart")
+    return _Problem(behaviour, taught, _only(asked, usable), horizon_days, part), notes
 
 
 def _thinned(behaviour: Behaviour) -> tuple[Behaviour, list[str]]:
@@ -186,16 +192,22 @@ def _predictions(
     contender: Contender, problem: _Problem, seed: int
 ) -> dict[Task, Float32[np.ndarray, "person label"]]:
     """Of everybody asked about, by what was learnt from the people of the other parts."""
-    learnt, asked = problem.learnt_from, problem.asked
-    past = problem.behaviour.before(learnt.as_of)
-    predict = contender.fitted(past, learnt.as_of, problem.behaviour, asked.as_of, seed)
+    asked, newest = problem.asked, problem.taught[0].as_of
+    predict = contender.fitted(problem.behaviour.before(newest), newest, problem.behaviour, seed)
     found: dict[Task, np.ndarray] = {}
     for task, people in asked.people.items():
-        teachers, targets = learnt.people[task], learnt.targets[task]
         found[task] = np.zeros_like(asked.targets[task])
         for part in range(PARTS):
-            others, own = problem.part[teachers] != part, problem.part[people] == part
-            if own.any() and others.any():
-                question = Question(task, teachers[others], targets[others], people[own])
-                found[task][own] = predict(question)
+            own, lessons = problem.part[people] == part, _lessons(problem, task, part)
+            if own.any() and len(lessons[0].people):
+                found[task][own] = predict(Question(task, lessons, asked.as_of, people[own]))
     return found
+
+
+def _lessons(problem: _Problem, task: Task, part: int) -> tuple[Lesson, ...]:
+    """What happened to the people of the other parts."""
+    found = []
+    for one in problem.taught:
+        others = problem.part[one.people[task]] != part
+        found.append(Lesson(one.as_of, one.people[task][others], one.targets[task][others]))
+    return tuple(found)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float32
 
-from bowerbird.evaluation.bench.user_probe_question import Predict, Question
+from bowerbird.clock import DAY_US
+from bowerbird.evaluation.bench.user_probe_question import MOMENTS, Predict, Question
 from bowerbird.evaluation.bench.user_probe_trees import boosted_trees, tuned_trees
 from bowerbird.evaluation.bench.user_probe_vectors import (
     CountVectors,
@@ -19,37 +21,42 @@ from bowerbird.evaluation.bench.user_probe_vectors import (
 )
 from bowerbird.users.behaviour import Behaviour
 
-__all__ = ["CONTENDERS", "Contender", "Question"]
+__all__ = ["CONTENDERS", "Contender"]
 
 
 @dataclass(frozen=True)
 class Contender:
     """One row: how it is fitted, and what it is.
 
-    ``fitted(past, learnt_at, behaviour, asked_at, seed)`` gets the steps before the earlier moment to fit on, and
-    gives a function that answers questions.
+    ``fitted(past, as_of, behaviour, seed)`` gets the steps before the newest moment that teaches to fit on, and gives
+    a function that answers questions about everybody's steps.
     """
 
     about: str
     uses_seed: bool
-    fitted: Callable[[Behaviour, int, Behaviour, int, int], Predict]
+    fitted: Callable[[Behaviour, int, Behaviour, int], Predict]
 
 
-def probed(maker: VectorMaker) -> Callable[[Behaviour, int, Behaviour, int, int], Predict]:
+def probed(maker: VectorMaker) -> Callable[[Behaviour, int, Behaviour, int], Predict]:
     """A vector, graded by the fixed probe."""
 
-    def fitted(past: Behaviour, learnt_at: int, behaviour: Behaviour, asked_at: int, seed: int) -> Predict:
+    def fitted(past: Behaviour, as_of: int, behaviour: Behaviour, seed: int) -> Predict:
         from bowerbird.training.probe import probe_predictions  # loads torch
 
-        found = maker(past, learnt_at, seed)
-        earlier, later = found.vectors(behaviour, learnt_at), found.vectors(behaviour, asked_at)
+        found = maker(past, as_of, seed)
+        vectors = cache(lambda moment: found.vectors(behaviour, moment))
 
         def predict(question: Question) -> Float32[np.ndarray, "person label"]:
-            targets, amounts = question.targets, question.task == "spend"
+            lessons, amounts = question.lessons[:MOMENTS], question.task == "spend"
+            targets = np.concatenate([one.targets for one in lessons])
             centre, spread = (float(targets.mean()), float(targets.std()) or 1.0) if amounts else (0.0, 1.0)
-            scaled = ((targets - centre) / spread).astype(np.float32)
             said = probe_predictions(
-                earlier[question.teachers], scaled, later[question.people], seed, amounts=amounts
+                np.concatenate([vectors(one.as_of)[one.people] for one in lessons]),
+                ((targets - centre) / spread).astype(np.float32),
+                np.concatenate([one.people for one in lessons]),
+                vectors(question.as_of)[question.people],
+                seed,
+                amounts=amounts,
             )
             return said * np.float32(spread) + np.float32(centre)
 
@@ -58,20 +65,18 @@ def probed(maker: VectorMaker) -> Callable[[Behaviour, int, Behaviour, int, int]
     return fitted
 
 
-def popular_and_recent(
-    past: Behaviour, learnt_at: int, behaviour: Behaviour, asked_at: int, seed: int
-) -> Predict:
+def popular_and_recent(past: Behaviour, as_of: int, behaviour: Behaviour, seed: int) -> Predict:
     """Nothing learnt: who was here lately comes again, and everybody takes what is popular."""
-    last = np.full(behaviour.users_total, np.iinfo(np.int64).min, dtype=np.int64)
-    before = behaviour.before(asked_at)
-    last[before.users] = before.at
-    quiet_days = np.clip((asked_at - last[:, None]) / 86_400e6, 0, 1e4).astype(np.float32)
 
     def predict(question: Question) -> Float32[np.ndarray, "person label"]:
+        last = np.full(behaviour.users_total, np.iinfo(np.int64).min, dtype=np.int64)
+        before = behaviour.before(question.as_of)
+        last[before.users] = before.at
+        quiet_days = np.clip((question.as_of - last[:, None]) / DAY_US, 0, 1e4).astype(np.float32)
         own = quiet_days[question.people]
         if question.task == "churn":
             return own
-        rate = question.targets.mean(axis=0, keepdims=True).astype(np.float32)
+        rate = question.lessons[0].targets.mean(axis=0, keepdims=True).astype(np.float32)
         if question.task == "spend":
             return np.broadcast_to(rate, own.shape).copy()
         return np.log(rate + np.float32(1e-6)) - np.log1p(own)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int64
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from bowerbird.arrays import normalise
 from bowerbird.clock import DAY_US
-from bowerbird.recommenders.ials import FittedIals, Ials
-from bowerbird.recommenders.interactions import Interactions
 from bowerbird.users.behaviour import Behaviour
+from bowerbird.users.interaction_factors import IalsSettings, InteractionFactors
 from bowerbird.users.interaction_svd import ItemBasis
 from bowerbird.users.windowed_counts import activity_counts, most_frequent, top_counts
 
@@ -97,23 +95,16 @@ class MeanVectors:
 class FactorVectors:
     """User factors of iALS, solved for from the steps before a time with the item factors held."""
 
-    fitted_model: FittedIals
+    factors: InteractionFactors
     scale: float
 
     @staticmethod
-    def fitted(past: Behaviour, as_of: int, seed: int) -> FactorVectors:
+    def fitted(past: Behaviour, as_of: int, seed: int) -> FactorVectors:  # noqa: ARG004 - a VectorMaker
         """Item factors from who met what before a time."""
-        people, items = np.arange(past.users_total).astype(str), np.arange(past.items_total).astype(str)
-        factors = FactorVectors(Ials().fit(Interactions(past.users, past.items, people, items), seed), 1.0)
-        return replace(factors, scale=float(np.sqrt(np.mean(factors.vectors(past, as_of) ** 2))) or 1.0)
+        met = past.met()
+        factors = InteractionFactors.fitted(met, IalsSettings(), seed, len(past))
+        return FactorVectors(factors, float(np.sqrt(np.mean(factors.people(met) ** 2))) or 1.0)
 
     def vectors(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user dim"]:
         """Factors of the people, scaled to a mean square of 1 at the time of the fit."""
-        past = behaviour.before(as_of)
-        ones = np.ones(len(past), dtype=np.float32)
-        shape = (past.users_total, past.items_total)
-        met = sparse.csr_matrix((ones, (past.users, past.items)), shape=shape)
-        met.data.fill(1.0)
-        with threadpool_limits(1, "blas"):
-            found = self.fitted_model.model.recalculate_user(np.arange(shape[0]), met)
-        return (found / self.scale).astype(np.float32)
+        return self.factors.people(behaviour.before(as_of).met()) / np.float32(self.scale)

@@ -12,7 +12,7 @@ from bowerbird.clock import DAY_US
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.user_probe import run_user_probe
 from bowerbird.evaluation.bench.user_probe_data import read_probe_data
-from bowerbird.evaluation.bench.user_probe_question import Question
+from bowerbird.evaluation.bench.user_probe_question import Lesson, Question
 from bowerbird.evaluation.bench.user_probe_tasks import Vocabularies, moment, scored
 from bowerbird.evaluation.bench.user_probe_trees import tuned_trees
 from bowerbird.users.behaviour import Behaviour
@@ -141,8 +141,10 @@ def test_trees_that_cannot_be_tuned_say_so_rather_than_take_the_first_settings()
     people, now = np.repeat(np.arange(40), 3), 100 * DAY_US
     at = now - DAY_US * np.tile([1, 2, 3], 40)  # nobody was there a horizon earlier
     behaviour = Behaviour.of(people, people % 5, at, (40, 5))
-    predict = tuned_trees(behaviour, now, behaviour, now + 7 * DAY_US, 0)
+    predict = tuned_trees(behaviour, now, behaviour, 0)
     everybody = np.arange(40)
-    targets = (everybody % 2)[:, None].astype(np.float32)
+    newest = Lesson(now, everybody, (everybody % 2)[:, None].astype(np.float32))
+    nobody = np.empty(0, np.int64)
+    earlier = Lesson(now - 7 * DAY_US, nobody, np.zeros((0, 1), np.float32))
     with pytest.raises(NotReadyError, match="no settings were compared for churn: nothing to teach before"):
-        predict(Question("churn", everybody, targets, everybody))
+        predict(Question("churn", (newest, earlier), now + 7 * DAY_US, everybody))
