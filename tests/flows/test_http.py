@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from bowerbird import clock
 from bowerbird.errors import NotReadyError
 from bowerbird.serving import ApiKey, KeyRing, ServingSettings, make_app
+from bowerbird.serving.live import LiveWorkspace
 from bowerbird.serving.wire import PlanReply, SlateReply
 from bowerbird.workspace import Workspace
 
@@ -516,3 +517,27 @@ def test_a_key_opens_its_scopes_and_no_other(guarded):
     assert status("GET", "/metrics", READ) == 403
     assert status("GET", "/metrics", ADMIN) == status("POST", "/v1/reload", ADMIN) == 200
     assert guarded.get("/v1/workspace", headers={"x-api-key": READ}).status_code == 200
+
+
+def test_questions_and_probes_are_answered_while_a_release_is_loaded(tiny_workspace, monkeypatch):
+    loading, done = threading.Event(), threading.Event()
+
+    def slow(_: LiveWorkspace, **__: bool) -> None:
+        loading.set()
+        assert done.wait(60)
+
+    monkeypatch.setattr(LiveWorkspace, "reload", slow)
+    settings = ServingSettings(threads=1)
+    with (
+        TestClient(make_app(tiny_workspace, settings), raise_server_exceptions=False) as client,
+        ThreadPoolExecutor(2) as others,
+    ):
+        reloads = [others.submit(client.post, "/v1/reload") for _ in range(2)]
+        try:
+            assert loading.wait(60)
+            assert client.get("/v1/homefeed?user=u3&n=3").status_code == 200
+            assert client.get("/readyz").status_code == 200
+            assert not any(one.done() for one in reloads)
+        finally:
+            done.set()
+        assert [one.result().status_code for one in reloads] == [200, 200]

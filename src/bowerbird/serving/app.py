@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import MutableHeaders
@@ -114,7 +115,8 @@ def make_app(
     app.include_router(people_routes(live, crew))
     app.include_router(looking_routes(live, crew))
     _add_events(app, live, crew, telltale, settings)
-    _add_operations(app, live, crew, telltale, lifecycle)
+    # one thread of its own: questions and probes are answered while a release is loaded or somebody is forgotten
+    _add_operations(app, live, Crew(1, settings.max_waiting), telltale, lifecycle)
     complete_openapi(app)
     return app
 
@@ -173,7 +175,7 @@ def _add_events(
 
 
 def _add_operations(
-    app: FastAPI, live: LiveWorkspace, crew: Crew, telltale: Telltale, lifecycle: Lifecycle
+    app: FastAPI, live: LiveWorkspace, errands: Crew, telltale: Telltale, lifecycle: Lifecycle
 ) -> None:
     @app.get("/healthz", tags=["operate"], summary="Whether the process lives; restart it when this fails.")
     async def healthz() -> Response:
@@ -189,7 +191,7 @@ def _add_operations(
         lacks = lifecycle.lacks()
         if lacks:
             return reply_failure(503, "not_ready", "; ".join(lacks), {"retry-after": "1"})
-        degraded = await crew.run(lambda: live.degraded)
+        degraded = await anyio.to_thread.run_sync(lambda: live.degraded)
         return json_reply({"status": "ready", "version": live.edition.release.version, "degraded": degraded})
 
     @app.get("/metrics", tags=["operate"], summary="Counters for Prometheus.")
@@ -203,7 +205,7 @@ def _add_operations(
         responses=FAILURES,
     )
     async def reload(unchecked: bool = False) -> Response:
-        report = await crew.run(lambda: live.reload(unchecked=unchecked))
+        report = await errands.run(lambda: live.reload(unchecked=unchecked))
         version = live.edition.release.version
         lifecycle.announce(unchecked=unchecked)
         return json_reply({"version": version, "check": asdict(report) if report is not None else None})
@@ -215,4 +217,4 @@ def _add_operations(
         responses=FAILURES,
     )
     async def forget(user_id: str) -> Response:
-        return json_reply(asdict(await crew.run(lambda: lifecycle.forget(user_id))))
+        return json_reply(asdict(await errands.run(lambda: lifecycle.forget(user_id))))

@@ -48,7 +48,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self._max_bytes:
+        if not declared.isdigit() or len(declared) > 18 or int(declared) > self._max_bytes:
             await self._refuse(scope, receive, send)
             return
         received, whole, too_large, started = 0, False, False, False
@@ -183,7 +183,7 @@ class Intake:
 
 
 class Crew:
-    """The threads questions are answered by, and how many may wait for one.
+    """The threads that questions, or what takes long, are worked on by, and how many may wait for one.
 
     Args:
         threads: questions worked on at the same time.

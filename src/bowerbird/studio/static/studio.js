@@ -120,7 +120,7 @@ async function item(id) {
       make("p", { class: "row" }, ...interests))),
     ...(one.near_duplicates.length ? [make("h2", {}, "Near-duplicates"), make("p", { class: "quiet" }, "The same picture again; a slate shows at most one of them."),
       make("div", { class: "grid" }, ...one.near_duplicates.map((other) => card(other, null)))] : []),
-    make("h2", {}, "Signals"), make("p", { class: "quiet" }, "All the live build knows of this item: what it says, how sure it is, and the items it rests on."),
+    make("h2", {}, "Signals"), make("p", { class: "quiet" }, "All the live build knows of this item: what it says, how sure it is, and the items it rests on. Numbers below pictures are similarities; 1 is the same."),
     make("div", { class: "signals" }, ...one.signals.map(signalPanel)),
     make("h2", {}, "Related"), slateOf("/v1/related", { item: id, n: 18 })];
 }
@@ -173,13 +173,14 @@ function growthPage() {
   main.replaceChildren(make("h1", {}, "Growth"),
     make("p", { class: "lead" }, "Whom to notify today, with which items. The budget goes where coming back alone is unlikely and a response is likely: gain = responds × (1 − returns alone)."),
     make("form", { class: "panel row", onsubmit: (event) => { event.preventDefault(); go(); } }, "Budget", budget, make("button", {}, "Plan")), found);
+  return go();
 }
 
 async function signals() {
   const reply = await ask("/v1/signals");
   const rows = reply.signals.map((one) => [make("strong", {}, one.name), one.kind, one.entity, count(one.rows), one.kind === "model" ? "" : percent(one.coverage), day(one.as_of), one.space ? path(one.space) : "", one.inputs.join(", "), one.note]);
   return [make("h1", {}, "Signals"), make("p", { class: "lead" }, "Everything the live build knows: what it is, how much of it there is, what it is made from."),
-    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of", "moment"], ["space"], ["made from"], ["note", "words"]], rows)];
+    table([["signal"], ["kind"], ["of"], ["rows", "number"], ["coverage", "number"], ["as of"], ["space"], ["made from"], ["note", "words"]], rows)];
 }
 
 async function api() {
@@ -198,7 +199,7 @@ const DRAWN = {
 const LIVE = {
   people, ads: adsPage, growth: growthPage,
   search: () => asking("search", "Search", "By words, by a picture, or by both.", "Words, e.g. red flowers"),
-  shopping: () => asking("shopping", "Shopping", "Products in or like a picture, or like these words, and what goes with them.", "Words, e.g. a warm hat"),
+  shopping: () => asking("shopping", "Shopping", "Products in or like a picture, or like these words, and what goes with them.", "Words, e.g. a red hat"),
 };
 const kind = main.dataset.kind;
 if (kind in LIVE) {
