@@ -128,7 +128,10 @@ def test_a_list_of_strangers_is_an_audience_of_nobody_and_the_build_goes_on(own_
     workspace = declared(own_workspace, '[audiences.x]\nseeds = "strangers.txt"\npeople = 5\n')
     (made,) = (one for one in workspace.build(["user_audiences"]) if one.name == "user_audiences")
     assert made.card is not None
-    assert "x 0 (nobody like the list: audience: 0 of the seeds have a vector" in made.card.note
+    assert (
+        "x 0 (nobody like the list: audience: of 3 different ids on the list 0 are people here"
+        in made.card.note
+    )
     assert workspace.answers.release.audiences["x"] == {}
 
 

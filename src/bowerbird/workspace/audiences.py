@@ -46,13 +46,17 @@ def found_audience(bench: Workbench, seeds: Sequence[str], n: int) -> FoundAudie
         n: most people, 1 or more.
 
     Raises:
-        InputError: too few seeds are known, or ``n`` is below 1.
+        InputError: too few seeds are known or have a vector, or ``n`` is below 1.
         NotReadyError: no vector of people is built.
     """
     if n < 1:
         raise InputError(f"audience: n = {n}; expected 1 or more people")
     rows = bench.people.rows(list(dict.fromkeys(seeds)))
     known = rows[rows >= 0].astype(np.int64)
+    if len(known) < LEAST_SEEDS:
+        raise InputError(
+            f"audience: of {len(rows):,} different ids on the list {len(known):,} are people here; expected at least {LEAST_SEEDS}"
+        )
     built = _person_vectors(bench)
     # a vector that too few of the seeds have says nothing; where that is so of each, the refusal is of the first
     tried = {name: one for name, one in built.items() if one[1][known].sum() >= LEAST_SEEDS} or built
