@@ -13,7 +13,6 @@ and taking out their mean are ours (docs/log.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,6 @@ import numpy as np
 from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from scipy.special import softmax
 
 from bowerbird.arrays import normalise
 from bowerbird.content.encoder import ContentEncoder
@@ -35,8 +33,6 @@ TOP = 200
 """Classes that are mixed; the rest add nothing."""
 TEMPERATURE = 2.0
 """Softens the classifier, which is surer than a caption is narrow; chosen on a part of Flickr8k's train."""
-NAME_TEMPERATURE = 0.05
-"""How narrowly a label is spread over classes; chosen on the train part of a set of clothing photos."""
 PROMPTS = ("{name}: {gloss}", "a photo of a {name}", "{names}: {gloss}", "There is a {name} in the picture.")
 """Each class is the mean of these texts: a gloss tells what it is, a sentence is what people ask with."""
 
@@ -129,24 +125,6 @@ class ConSE:
             raise InputError(
                 f"{path}: not a saved bridge: {error}; run `bowerbird build` to make it anew"
             ) from error
-
-
-def label_shares(
-    text: ContentEncoder[str], labels: Sequence[str]
-) -> Float32[np.ndarray, "imagenet_class label"]:
-    """How a label is spread over the classes a classifier knows: ``a_il = softmax_i(t_i . u_l / 0.05)``.
-
-    With class probabilities ``p`` a picture's score of label ``l`` is ``sum_i p_i a_il``. Each label has the same weight in all,
-    so that a label whose name is near to everything does not win everywhere; ``t_i`` is the vector of all names of class i ("jersey, T-shirt,
-    tee shirt": a label is often its second name), ``u_l`` that of "a photo of a <label>".
-
-    Args:
-        text: encodes names.
-        labels: what pictures may be.
-    """
-    classes = text.encode([", ".join(one.names) for one in imagenet_classes()]).matrix
-    asked = text.encode([f"a photo of a {label}" for label in labels]).matrix
-    return softmax(classes @ asked.T / np.float32(NAME_TEMPERATURE), axis=0).astype(np.float32)
 
 
 def conse_bridge(image: Classifier, text: ContentEncoder[str]) -> ConSE:

@@ -38,7 +38,8 @@ class CaptionedSet:
     def seen(self, rows: Int64[np.ndarray, "n"], views: int) -> ItemParts:
         """The picture side of some pictures."""
         image, guess = self.pictures.vectors(views).take(rows), self.conse.take(rows)
-        return ItemParts({"image": Block.of(image), "conse": Block.of(guess)})
+        beside = {name: Block.of(one.take(rows)) for name, one in self.pictures.beside.items()}
+        return ItemParts({"image": Block.of(image), "conse": Block.of(guess), **beside})
 
     def texts_of(self, pictures: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "text"]:
         """Rows of the texts of some pictures."""

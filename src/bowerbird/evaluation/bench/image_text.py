@@ -1,35 +1,31 @@
 """``bench image-text``: texts find their pictures among all pictures of the set, and pictures their texts.
 
 The baselines are the classifier alone (ConSE, which needs no pairs), linear heads on the same frozen
-vectors, and the tower on them; ours also tunes the last layers of the encoders while the tower learns. Its second line takes
-off what hubs score with any question, measured on questions of the train part (:mod:`bowerbird.content.hubs`). With several
-sets a tower trained on all of them at once stands beside each set's own.
+vectors, and the tower on them; ours are two towers in one space (:mod:`bowerbird.content.joined_spaces`), one of which also tunes
+the last layers of the encoders while it learns. The second line of each takes off what hubs score with any question, measured
+on questions of the train part (:mod:`bowerbird.content.hubs`). With several sets towers trained on all of them at once
+stand beside each set's own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from jaxtyping import Int64
 
 from bowerbird.content.conse import conse_bridge
-from bowerbird.content.encoder_tops import TokenStates
 from bowerbird.content.image_encoder import efficientnet_lite2
-from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
 from bowerbird.content.text_encoder import TextEncoder
-from bowerbird.content.unified import TowerInput, UnifiedTower
-from bowerbird.errors import InputError, NotReadyError
-from bowerbird.evaluation.bench.both_ways import (
-    Embedded,
-    chance_metrics,
-    compact_metrics,
-    retrieval_metrics,
-)
+from bowerbird.errors import NotReadyError
+from bowerbird.evaluation.bench.both_ways import Embedded, chance_metrics, retrieval_metrics
 from bowerbird.evaluation.bench.captioned import TRAIN, captioned_pictures
+from bowerbird.evaluation.bench.captioned_contenders import (
+    MOST_BANK,
+    Contender,
+    Joined,
+    Kind,
+    Trained,
+)
 from bowerbird.evaluation.bench.captioned_set import CaptionedSet, SetEncoding
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.report import (
@@ -37,17 +33,10 @@ from bowerbird.evaluation.bench.report import (
     BenchReport,
     BenchRow,
 )
-from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.tower_effort import LEAST_TUNED, tower_effort
+from bowerbird.training.tower_effort import LEAST_TUNED
 
 __all__ = ["run_image_text"]
-
-MOST_BANK = 4000
-"""Pictures of the train part, and as many of its texts, that levels of hubs are measured with."""
-LEVELLED = ", hubs levelled"
-Live = Mapping[str, Any]
-"""Inputs of :mod:`bowerbird.training.tuning` by modality, which is not imported before it is needed: it loads torch."""
 
 
 def run_image_text(
@@ -86,17 +75,14 @@ def run_image_text(
     read, fitted = [encode(one) for one in found], [encode(one) for one in taught]
     rows: list[BenchRow] = []
     notes: list[str] = []
-    together: list[_Contender] = []
+    together: list[Trained] = []
     if len(read) > 1 and not fitted:
-        together.append(_Contender("ours, trained on all sets", read, _kind(read, read, tune)))
+        together += _ours("ours, trained on all sets", read, _kind(read, read, tune))[-1:]
     for one in read:
         where = f"{one.captioned.name}: " if len(read) > 1 else ""
         rows += _untrained(one, where)
         own = fitted or [one]
-        kind = _kind(own, [one], tune)
-        contenders = [_Contender("linear heads", own, "plain"), _Contender("ours", own, kind)]
-        if kind == "tuned":
-            contenders.insert(1, _Contender("ours, frozen encoders", own))
+        contenders = [Contender("linear heads", own, "plain"), *_ours("ours", own, _kind(own, [one], tune))]
         trained, lacking = _trained_rows([*contenders, *together], one, where, seeds, epochs, progress)
         rows += trained
         notes += lacking
@@ -104,7 +90,7 @@ def run_image_text(
 
 
 def _trained_rows(
-    contenders: Sequence[_Contender],
+    contenders: Sequence[Trained],
     one: CaptionedSet,
     where: str,
     seeds: int,
@@ -121,167 +107,21 @@ def _trained_rows(
     return rows, notes
 
 
-def _kind(
-    fitted: Sequence[CaptionedSet], asked: Sequence[CaptionedSet], tune: bool | None
-) -> Literal["frozen", "tuned"]:
+def _ours(name: str, fitted: Sequence[CaptionedSet], kind: Kind) -> list[Trained]:
+    """Two towers, and the space of both: on frozen encoders and on tuned ones, or else from two draws."""
+    if kind == "tuned":
+        second = Contender(f"{name}, tuned encoders", fitted, kind)
+    else:
+        second = Contender(f"{name}, the other tower", fitted, draw=1)
+    first = Contender(f"{name}, {'frozen encoders' if kind == 'tuned' else 'one tower'}", fitted)
+    return [first, second, Joined(name, fitted, [first, second])]
+
+
+def _kind(fitted: Sequence[CaptionedSet], asked: Sequence[CaptionedSet], tune: bool | None) -> Kind:
     """Whether encoders learn too: where that was asked for or there is enough to learn from, and places were kept."""
     enough = sum(len(one.readable(TRAIN)) for one in fitted) >= LEAST_TUNED
     possible = all(one.tokens is not None for one in (*fitted, *asked))
     return "tuned" if possible and (enough if tune is None else tune) else "frozen"
-
-
-class _Contender:
-    """A trained contender; what it learnt is kept, so one tower may be measured on several sets."""
-
-    def __init__(
-        self,
-        name: str,
-        fitted: Sequence[CaptionedSet],
-        kind: Literal["plain", "frozen", "tuned"] = "frozen",
-    ) -> None:
-        self.name = name
-        self._fitted = fitted
-        self._plain, self._tuned = kind == "plain", kind == "tuned"
-        self._views = 1 if self._plain else fitted[0].pictures.features.shape[1]
-        self._learnt: dict[int, tuple[UnifiedTower, Live]] = {}
-
-    def rows(
-        self, one: CaptionedSet, where: str, seeds: int, epochs: int | None, progress: Progress
-    ) -> list[BenchRow]:
-        """Its lines for a set, trained first where it is not yet."""
-        with row_cost() as cost:
-            for seed in range(seeds):
-                if seed not in self._learnt:
-                    self._learnt[seed] = self._trained(seed, epochs, progress)
-            learnt = sorted(self._learnt.items())
-            embeddings = [self._embedded(one, seed, *found) for seed, found in learnt]
-        note = {"trained on": ", ".join(part.captioned.name for part in self._fitted)}
-        lines = [("", [found.as_it_is for found in embeddings])]
-        if not self._plain:
-            lines.append((LEVELLED, embeddings))
-        right = one.right
-        return [
-            BenchRow(
-                where + self.name + how,
-                {**retrieval_metrics(right, found), **compact_metrics(right, found)},
-                cost.cpu_s / seeds,
-                cost.peak_mb,
-                note,
-            )
-            for how, found in lines
-        ]
-
-    def _inputs(self) -> tuple[TowerInput, ...]:
-        one = self._fitted[0]
-        picture = TowerInput("image", "image", one.pictures.encoder.space)
-        caption = TowerInput("caption", "caption" if self._tuned else "text", one.said.space)
-        if self._plain:
-            return (picture, caption)
-        return (picture, TowerInput("conse", "text", one.said.space), caption)
-
-    def _trained(self, seed: int, epochs: int | None, progress: Progress) -> tuple[UnifiedTower, Live]:
-        from bowerbird.training.unified import Pairs, UnifiedSettings, train_unified  # loads torch
-
-        rows = [(one, one.readable(TRAIN)) for one in self._fitted]
-        seen, blocks, captions, item_of = [], [], [], []
-        for one, pictures in rows:
-            texts = one.texts_of(pictures)
-            start = sum(len(part) for part in seen)
-            seen.append(one.seen(pictures, self._views))
-            item_of.append(start + np.searchsorted(pictures, one.captioned.picture_of[texts]))
-            blocks.append(Block.of(one.said.take(texts)))
-            captions += [one.captioned.captions[row] for row in texts]
-        vocabulary = WordVocabulary.of([] if self._plain else captions)
-        said = ItemParts({"caption": _stacked(blocks)}, vocabulary.counts(captions))
-        names = [one.name for one in self._inputs() if one.name != "caption"]
-        sides = {name: _stacked([part.blocks[name] for part in seen]) for name in names}
-        pairs = Pairs(
-            self._inputs(), ItemParts(sides), said, np.concatenate(item_of).astype(np.int64), vocabulary
-        )
-        live = _live([(one, some, one.texts_of(some)) for one, some in rows]) if self._tuned else {}
-        effort = tower_effort(len(pairs.seen), tuned=self._tuned)
-        settings = UnifiedSettings(
-            plain=self._plain,
-            batch=effort.batch,
-            epochs=epochs or effort.epochs,
-            narrow_weight=1.0 if self._tuned else 0.5,
-            soft_share=0.0 if self._plain else UnifiedSettings().soft_share,
-        )
-        return train_unified(pairs, settings, seed, live=live, progress=progress).tower, live
-
-    def _embedded(self, one: CaptionedSet, seed: int, tower: UnifiedTower, live: Live) -> Embedded:
-        """What is reported of a set, and questions of the train part: its own where it was learnt from."""
-        pictures = one.readable(one.captioned.reported)
-        found = self._projected(one, pictures, one.texts_of(pictures), tower, live)
-        if self._plain:
-            return Embedded(*found)
-        draw, banks = generator(seed, "bench", "bank"), []
-        own = any(part is one for part in self._fitted)
-        for part in [one] if own else self._fitted:
-            asked = _some(part.readable(TRAIN), draw)
-            banks.append(self._projected(part, asked, _some(part.texts_of(asked), draw), tower, live))
-        seen, said = zip(*banks, strict=True)
-        return Embedded(*found, (np.concatenate(seen), np.concatenate(said)))
-
-    def _projected(
-        self,
-        one: CaptionedSet,
-        pictures: Int64[np.ndarray, "picture"],
-        texts: Int64[np.ndarray, "text"],
-        tower: UnifiedTower,
-        live: Live,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        words = tower.vocabulary.counts([one.captioned.captions[row] for row in texts])
-        seen, caption = dict(one.seen(pictures, self._views).blocks), Block.of(one.said.take(texts))
-        if live:
-            from bowerbird.training.tuning import tuned_vectors  # loads torch
-
-            asked = _live([(one, pictures, texts)], live)
-            seen["image"] = Block(tuned_vectors(asked["image"]), seen["image"].present)
-            caption = Block(tuned_vectors(asked["caption"]), caption.present)
-        said = ItemParts({"caption": caption}, words)
-        return tower.project(ItemParts(seen)).matrix, tower.project(said).matrix
-
-
-def _some(rows: Int64[np.ndarray, "n"], draw: np.random.Generator) -> Int64[np.ndarray, "n"]:
-    """At most :data:`MOST_BANK` of some rows, in order."""
-    return rows if len(rows) <= MOST_BANK else np.sort(draw.permutation(rows)[:MOST_BANK])
-
-
-def _live(
-    rows: Sequence[tuple[CaptionedSet, Int64[np.ndarray, "picture"], Int64[np.ndarray, "text"]]],
-    like: Live | None = None,
-) -> Live:
-    """Pictures of some sets, and texts of theirs, with layers that learn: new ones, or those of others."""
-    from bowerbird.training.tuning import (
-        LivePictures,
-        LiveTexts,
-        new_picture_top,
-        new_text_top,
-    )  # loads torch
-
-    places, tokens, seen, said = [], [], [], []
-    for one, pictures, texts in rows:
-        if one.pictures.places is None or one.tokens is None:
-            raise InputError(f"{one.captioned.name}: encoded without places; expected them to tune encoders")
-        seen.append(sum(map(len, places)) + pictures)
-        said.append(sum(len(part.starts) - 1 for part in tokens) + one.token_row[texts])
-        places.append(one.pictures.places)
-        tokens.append(one.tokens)
-    picture_top = like["image"].top if like else new_picture_top()
-    word_top = like["caption"].top if like else new_text_top()
-    whole = places[0] if len(places) == 1 else np.concatenate(places)
-    return {
-        "image": LivePictures(whole, np.concatenate(seen), picture_top),
-        "caption": LiveTexts(TokenStates.joined(tokens), np.concatenate(said), word_top),
-    }
-
-
-def _stacked(blocks: Sequence[Block]) -> Block:
-    return Block(
-        np.concatenate([block.values for block in blocks]),
-        np.concatenate([block.present for block in blocks]),
-    )
 
 
 def _untrained(one: CaptionedSet, where: str) -> list[BenchRow]:

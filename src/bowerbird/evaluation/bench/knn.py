@@ -2,7 +2,7 @@
 
 Frozen features stand beside a tower that was taught the names of the labels on the train part (on frozen features, and
 with the encoder's last layers learning too), and beside the classifier alone, which has seen no label: by text vectors of
-what it sees (ConSE), and by what its classes have to do with each label (ours).
+what it sees (ConSE), and by what its classes have to do with each label, in a picture and in those like it (ours).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from jaxtyping import Bool, Float32, Int64
 from scipy.special import softmax
 
 from bowerbird.arrays import normalise, top_k_rows
-from bowerbird.content.conse import ConSE, conse_bridge, label_shares
+from bowerbird.content.conse import ConSE, conse_bridge
 from bowerbird.content.image_encoder import ImageEncoder, efficientnet_lite2
 from bowerbird.content.item_parts import Block, ItemParts
 from bowerbird.content.text_encoder import TextEncoder
 from bowerbird.content.unified import TowerInput
+from bowerbird.content.unlabelled_names import as_neighbours_say, label_shares
 from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.cost import row_cost
 from bowerbird.evaluation.bench.labelled import LabelColumn, Labelled, Parts, labelled_pictures, parts_of
@@ -40,6 +41,8 @@ from bowerbird.training.tower_effort import tower_effort
 __all__ = ["run_knn"]
 
 NEIGHBOURS = 20
+TEMPERATURE = 0.07
+"""Of the weights of neighbours, as is usual."""
 LEAST_TUNED = 2000
 """Pictures to train on from which the encoder learns too: classes teach it sooner than captions do."""
 PENALTIES = (1e-5, 1e-4, 1e-3)
@@ -114,12 +117,12 @@ def run_knn(
     for one in found.columns:
         guesses = {
             "ConSE, no labels": _by_name(features, bridge, names[one.name], parts.test),
-            "ours, no labels": _by_shares(features, label_shares(text, one.classes), parts.test),
+            "ours, no labels": _by_shares(features, label_shares(text, one.classes), parts),
         }
         rows += _column_rows(one, parts, spaces, guesses, len(found.columns) > 1)
     data = BenchData(0, len(found), len(found.columns), found.hash)
     notes.append(
-        f"kNN-{NEIGHBOURS}: votes weighted by cosine; probe: penalty chosen on validation; se over pictures"
+        f"kNN-{NEIGHBOURS}: votes weighted by exp(cosine / {TEMPERATURE:g}); probe: penalty chosen on validation; se over pictures"
     )
     return BenchReport("knn", "accuracy", data, rows, notes)
 
@@ -281,20 +284,26 @@ def _by_name(features: PictureFeatures, bridge: ConSE, names: Vectors, test: Row
 
 
 def _by_shares(
-    features: PictureFeatures, shares: Float32[np.ndarray, "imagenet_class label"], test: Rows
+    features: PictureFeatures, shares: Float32[np.ndarray, "imagenet_class label"], parts: Parts
 ) -> Rows:
-    """The label that the classes seen in a picture belong to most."""
-    seen = softmax(features.logits(features.features.shape[1])[test], axis=1)
-    return (seen @ shares).argmax(axis=1)
+    """The label that the classes seen in a picture, and in train pictures like it, belong to most; no label is read."""
+    count = features.features.shape[1]
+    rows = np.concatenate([parts.train, parts.test])
+    scores = softmax(features.logits(count)[rows], axis=1) @ shares
+    said = as_neighbours_say(scores, features.vectors(count).matrix[rows], np.arange(len(parts.train)))
+    return said[len(parts.train) :].argmax(axis=1)
 
 
 def _by_neighbours(space: _Space, codes: Rows, train: Rows, test: Rows) -> Rows:
-    """The class with the most cosine among the nearest pictures of train."""
+    """The class with the most weight, ``exp(cosine / 0.07)``, among the nearest pictures of train.
+
+    Source: Wu et al. 2018, arXiv:1805.01978, section 3.4 (the weight); Caron et al. 2021, arXiv:2104.14294 (20 neighbours).
+    """
     similarity = space.asked[test] @ space.asked[train].T
     nearest = top_k_rows(similarity, min(NEIGHBOURS, len(train)))
     votes = np.zeros((len(test), int(codes.max()) + 1), dtype=np.float64)
     rows = np.repeat(np.arange(len(test)), nearest.shape[1])
-    weights = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 0).ravel()
+    weights = np.exp((np.take_along_axis(similarity, nearest, axis=1) - 1) / TEMPERATURE).ravel()
     np.add.at(votes, (rows, codes[train][nearest].ravel()), weights)
     return votes.argmax(axis=1)
 

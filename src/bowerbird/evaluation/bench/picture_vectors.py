@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from bowerbird.arrays import normalise
 from bowerbird.content.encoder import chunks, side_by_side
 from bowerbird.content.encoder_tops import PicturePlaces
 from bowerbird.content.image_encoder import ImageEncoder
+from bowerbird.content.picture_features import colour_features
 from bowerbird.content.pictures import decoded, square, whole
 from bowerbird.datasets.import_batch import Picture
 from bowerbird.datasets.picture_source import PictureSource
 from bowerbird.errors import InputError
-from bowerbird.records.signal import Vectors
+from bowerbird.records.signal import Space, Vectors
 from bowerbird.telemetry import SILENT, Progress
 
 __all__ = ["VIEWS", "PictureFeatures", "picture_features"]
@@ -30,6 +32,8 @@ MOST_PLACES = 25_000
 _CHUNK = 8
 _SPAN = 512
 """Pictures whose results are kept in one file."""
+_KEPT = ("features", "places", "colours")
+"""What is kept of each."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class PictureFeatures:
         note: how many could not, and why the first; empty when all could.
         encoder: what made them.
         places: what the views are below the encoder's last block; None where it was not asked for or there are too many.
+        colours: of each picture (:func:`~bowerbird.content.picture_features.colour_features`); None where places are.
     """
 
     features: Float32[np.ndarray, "picture view dim"]
@@ -49,6 +54,7 @@ class PictureFeatures:
     note: str
     encoder: ImageEncoder
     places: Float16[np.ndarray, "picture view y x width"] | None = None
+    colours: Float32[np.ndarray, "picture colour"] | None = None
 
     def vectors(self, views: int = 1) -> Vectors:
         """Unit vectors: the mean over the first few views of each picture's features."""
@@ -59,6 +65,30 @@ class PictureFeatures:
         mean = self.features[:, :views].mean(axis=1)
         lengths = np.linalg.norm(mean, axis=1).astype(np.float32)
         return self.encoder.class_logits(self.vectors(views), lengths)
+
+    @cached_property
+    def beside(self) -> dict[str, Vectors]:
+        """What the pooled vector forgets, by name; nothing where places were not kept.
+
+        ``early`` are the mean and the spread over all places below the last block, means over views: textures and parts, which the
+        last block trades for kinds of things. ``colours`` are those of what is not background.
+        """
+        if self.places is None or self.colours is None:
+            return {}
+        early = [_early(self.places[start : start + _SPAN]) for start in range(0, len(self.places), _SPAN)]
+        found = {"early": np.concatenate(early), "colours": self.colours}
+        version = self.encoder.space.version
+        return {
+            name: Vectors(Space(f"image_{name}", version, values.shape[1]), values, self.present)
+            for name, values in found.items()
+        }
+
+
+def _early(
+    places: Float16[np.ndarray, "picture view y x width"],
+) -> Float32[np.ndarray, "picture wide"]:
+    flat = places.astype(np.float32).reshape(*places.shape[:2], -1, places.shape[-1])
+    return np.concatenate([flat.mean(axis=2), flat.std(axis=2)], axis=2).mean(axis=1)
 
 
 def picture_features(
@@ -78,7 +108,7 @@ def picture_features(
         places: their places in the source, in any order, each once.
         encoder: makes them; pictures run side by side on its threads.
         views: the first one or more of :data:`VIEWS`.
-        below: keep the places below the encoder's last block too, of at most :data:`MOST_PLACES` views.
+        below: keep the places below the encoder's last block and the colours too, of at most :data:`MOST_PLACES` views.
         kept: a folder where results stay, so that a bench that was killed, or another of the same pictures, goes on from there.
         progress: shows pictures.
 
@@ -90,6 +120,7 @@ def picture_features(
     present = np.zeros(len(places), dtype=bool)
     cut = PicturePlaces(encoder.variant) if below and len(places) * len(views) <= MOST_PLACES else None
     grids: np.ndarray | None = None
+    colours: np.ndarray | None = None
     reasons: list[str] = []
     progress.start("encode pictures", len(places), "pictures")
     spans = _Spans(encoder, tuple(views), cut, kept)
@@ -100,16 +131,17 @@ def picture_features(
                 continue
             row = row_of[one.place]
             features[row], present[row] = one.features, True
-            if one.places is not None:
-                if grids is None:
+            if one.places is not None and one.colours is not None:
+                if grids is None or colours is None:
                     grids = np.zeros((len(places), *one.places.shape), dtype=np.float16)
-                grids[row] = one.places
+                    colours = np.zeros((len(places), len(one.colours)), dtype=np.float32)
+                grids[row], colours[row] = one.places, one.colours
         progress.advance(len(found))
     progress.finish()
     if not present.any():
         raise InputError(f"{source.place}: none of {len(places):,} pictures could be read: {reasons[0]}")
     note = f"{len(reasons):,} pictures could not be read ({reasons[0]})" if reasons else ""
-    return PictureFeatures(features, present, note, encoder, grids)
+    return PictureFeatures(features, present, note, encoder, grids, colours)
 
 
 @dataclass(frozen=True)
@@ -119,6 +151,7 @@ class _Encoded:
     place: int
     features: np.ndarray | None = None
     places: np.ndarray | None = None
+    colours: np.ndarray | None = None
     reason: str = ""
 
 
@@ -156,7 +189,7 @@ class _Spans:
 
     def _key(self, span: list[tuple[int, Picture]]) -> str:
         """Of the bytes of the pictures and of everything that is made of them."""
-        asked = f"{self.encoder.space.key} {' '.join(self.views)} {self.cut is not None}"
+        asked = f"{self.encoder.space.key} {' '.join(self.views)} {'places colours' if self.cut else ''}"
         digest = hashlib.blake2b(asked.encode(), digest_size=12)
         for _, picture in span:
             digest.update(hashlib.blake2b(picture.data or b"", digest_size=12).digest())
@@ -166,7 +199,7 @@ class _Spans:
 def _write(path: Path, found: list[_Encoded]) -> None:
     """Keep a span; a file of half a span never has its name."""
     good = [number for number, one in enumerate(found) if one.features is not None]
-    parts = {name: [getattr(found[number], name) for number in good] for name in ("features", "places")}
+    parts = {name: [getattr(found[number], name) for number in good] for name in _KEPT}
     arrays = {name: np.stack(values) for name, values in parts.items() if values and values[0] is not None}
     draft = path.with_suffix(".draft.npz")
     arrays |= {"good": np.array(good, np.int64), "reasons": np.array([one.reason for one in found])}
@@ -185,8 +218,7 @@ def _read(path: Path, places: Sequence[int]) -> list[_Encoded]:
         if row is None:
             found.append(_Encoded(place, reason=str(arrays["reasons"][number])))
         else:
-            grid = arrays["places"][row] if "places" in arrays else None
-            found.append(_Encoded(place, arrays["features"][row], grid))
+            found.append(_Encoded(place, **{name: arrays[name][row] for name in _KEPT if name in arrays}))
     return found
 
 
@@ -197,6 +229,7 @@ def _encoded(
     found: list[_Encoded] = []
     pixels: list[UInt8[np.ndarray, "size size 3"]] = []
     read: list[int] = []
+    colours: list[np.ndarray | None] = []
     for place, picture in some:
         if picture.data is None:
             found.append(_Encoded(place, reason=picture.reason or "no bytes"))
@@ -208,6 +241,7 @@ def _encoded(
             continue
         pixels += [square(read_picture, size), whole(read_picture, size)][:views]
         read.append(place)
+        colours.append(None if cut is None else colour_features(read_picture.pixels))
     if not read:
         return found
     places: np.ndarray | None = None
@@ -218,5 +252,6 @@ def _encoded(
     made = features.reshape(len(read), views, -1)
     grids = None if places is None else places.reshape(len(read), views, *places.shape[1:])
     for number, place in enumerate(read):
-        found.append(_Encoded(place, made[number], None if grids is None else grids[number]))
+        grid = None if grids is None else grids[number]
+        found.append(_Encoded(place, made[number], grid, colours[number]))
     return found

@@ -127,8 +127,8 @@ def test_too_little_to_learn_from_costs_that_line_and_is_told(monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise NotReadyError("a tower needs 64")
 
-    monkeypatch.setattr(image_text._Contender, "_trained", refuse)
-    contender, one = image_text._Contender("ours", [], "plain"), object.__new__(image_text.CaptionedSet)
+    monkeypatch.setattr(image_text.Contender, "_trained", refuse)
+    contender, one = image_text.Contender("ours", [], "plain"), object.__new__(image_text.CaptionedSet)
     rows, notes = image_text._trained_rows([contender], one, "shop: ", 1, None, SILENT)
     assert (rows, notes) == ([], ["no line for shop: ours: a tower needs 64"])
 
@@ -147,7 +147,10 @@ def test_the_bench_runs_where_pictures_are_broken_and_texts_equal(
     said = [f"picture {number % 45}" for number in range(90)]
     sets = [(images, captions(tmp_path, image=names, caption=said))]
     report = run_image_text(sets, 1, epochs=1, tune=True, threads=1)
-    ours = [name + how for name in ("ours, frozen encoders", "ours") for how in ("", ", hubs levelled")]
+    levelled = ("", ", hubs levelled")
+    ours = [
+        name + how for name in ("ours, frozen encoders", "ours, tuned encoders", "ours") for how in levelled
+    ]
     models = ["random", "ConSE, no training", "linear heads", *ours]
     assert [row.model for row in report.rows] == models
     assert any("1 pictures could not be read" in note for note in report.notes)

@@ -36,13 +36,14 @@ def stored(folder: Path, files: list[bytes]) -> Path:
     return path
 
 
-def test_votes_are_weighted_by_cosine_and_few_neighbours_are_enough() -> None:
-    vectors = np.array([[1, 0], [0.6, 0.8], [0.6, 0.8], [0.98, 0.2]], dtype=np.float32)
+def test_nearer_votes_weigh_more_and_few_neighbours_are_enough() -> None:
+    vectors = np.array([[1, 0], [0.98, 0.2], [0.98, 0.2], [0.6, 0.8], [0.6, 0.8], [1, 0]], dtype=np.float32)
     space = _Space("x", (vectors,), vectors, 0.0, 0.0)
-    codes = np.array([0, 1, 1, 0])
-    found = _by_neighbours(space, codes, np.array([0, 1, 2]), np.array([3]))
-    assert found.tolist() == [1]  # 0.98 against 0.75 + 0.75
-    assert _by_neighbours(space, codes, np.array([0]), np.array([3])).tolist() == [0]
+    codes = np.array([0, 1, 1, 2, 2, 0])
+    found = _by_neighbours(space, codes, np.arange(5), np.array([5]))
+    assert found.tolist() == [1]  # 1 against 2 exp(-0.02 / 0.07), and twice nearly nothing
+    assert _by_neighbours(space, codes, np.array([0, 3, 4]), np.array([5])).tolist() == [0]
+    assert _by_neighbours(space, codes, np.array([0]), np.array([5])).tolist() == [0]
 
 
 def test_views_of_broken_pictures_are_counted_and_told(tmp_path: Path) -> None:
