@@ -17,6 +17,7 @@ from bowerbird.errors import NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from scipy import sparse
 
     from bowerbird.datasets.event_files import EventFile
     from bowerbird.evaluation.bench.fitting import BenchPlan
@@ -106,7 +107,7 @@ def next_item(
     if protocol == "cold":
         from bowerbird.evaluation.bench.cold_items import run_cold
 
-        show(run_cold(interactions, plan), json, read.notes)
+        show(run_cold(interactions, plan, _word_table(interactions, items)), json, read.notes)
         return
     show(run_next_item(interactions, plan, protocol), json, read.notes)
 
@@ -240,6 +241,15 @@ def _with_content(interactions: Interactions, items: Path | None, columns: str) 
     return replace(
         interactions, content=content_vectors(table, interactions.item_ids, items.name, BarProgress())
     )
+
+
+def _word_table(interactions: Interactions, items: Path | None) -> sparse.csr_array | None:
+    if items is None:
+        return None
+    from bowerbird.datasets.tables import read_table
+    from bowerbird.recommenders.item_content import item_words, word_table
+
+    return word_table(item_words(read_table(items), interactions.item_ids))
 
 
 def _list_models() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
+from scipy import sparse
 
 from bowerbird.arrays import group_offsets, standardised, top_k_rows
 from bowerbird.metrics import target_rank
@@ -63,7 +64,7 @@ class FittedColdStart:
     items: ColdItems
     known: Bool[np.ndarray, " item"]
     weights: Mapping[str, float]
-    """Of the three scores of :class:`~bowerbird.training.cold_items.ColdItems`."""
+    """Of the scores of :class:`~bowerbird.training.cold_items.ColdItems`."""
     scale: float = 1.0
     lift: float = -np.inf
     """A new item's score among known ones is ``scale * z + lift``; ``-inf`` leaves new items out."""
@@ -80,7 +81,7 @@ class FittedColdStart:
         return scores
 
     def new_scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
-        """Every item by content alone: the weighted sum of the three scores, in standard units."""
+        """Every item by content alone: the weighted sum of its scores, in standard units."""
         terms = self.items.terms(histories.weights(HISTORY_DECAY))
         total = sum(np.float32(self.weights[name]) * standardised(term) for name, term in terms.items())
         return standardised(np.asarray(total, dtype=np.float32))
@@ -131,6 +132,7 @@ def fitted_cold_start(
     content: Float32[np.ndarray, "item dim"],
     model: Recommender,
     seed: int,
+    words: sparse.csr_array | None = None,
 ) -> FittedColdStart:
     """Fit a recommender on train, and learn how items without events are scored beside it.
 
@@ -139,6 +141,7 @@ def fitted_cold_start(
         content: a vector for each item; zero rows for items without content.
         model: the recommender of known items.
         seed: decides which items are hidden to learn from.
+        words: items by words, see :func:`~bowerbird.recommenders.item_content.word_table`; None: content alone.
     """
     hidden = hidden_items(train, HIDDEN_SHARE, seed)
     asked = hidden[train.items]
@@ -147,22 +150,30 @@ def fitted_cold_start(
     inner = train.where(~asked & ~asked_known)
     known = inner.popularity() > 0
     new = _sampled(cold_cases(train, asked, known), seed)
-    settings, weights = ColdItemSettings(), {"content": 1.0, "learnt": 1.0, "carried over": 1.0}
+    names = (
+        ("content", "learnt", "carried over")
+        if words is None
+        else ("content", "learnt", "carried over", "words")
+    )
+    settings, weights = ColdItemSettings(), dict.fromkeys(names, 1.0)
     scale, lift = 1.0, -np.inf
     if len(new) >= LEAST_CASES:
-        settings, weights = _best_form(inner, content, new, known)
-        items = _counted_items(inner, content, settings)
+        settings, weights = _best_form(inner, content, words, new, known)
+        items = _counted_items(inner, content, words, settings)
         draft = FittedColdStart(model.fit(inner, seed), items, known, weights)
         scale, lift = _best_lift(draft, new, _sampled(cold_cases(train, asked_known, known), seed))
-    items = _counted_items(train, content, settings)
+    items = _counted_items(train, content, words, settings)
     return FittedColdStart(model.fit(train, seed), items, train.popularity() > 0, weights, scale, lift)
 
 
 def _counted_items(
-    train: Interactions, content: Float32[np.ndarray, "item dim"], settings: ColdItemSettings
+    train: Interactions,
+    content: Float32[np.ndarray, "item dim"],
+    words: sparse.csr_array | None,
+    settings: ColdItemSettings,
 ) -> ColdItems:
     counts = SequentialCooccurrence.fit(train.users, train.items, items_total=train.items_total)
-    return fitted_cold_items(content, counts.table, train.popularity() > 0, settings)
+    return fitted_cold_items(content, counts.table, train.popularity() > 0, settings, words)
 
 
 def _sampled(cases: ColdCases, seed: int) -> ColdCases:
@@ -181,6 +192,7 @@ def _sampled(cases: ColdCases, seed: int) -> ColdCases:
 def _best_form(
     inner: Interactions,
     content: Float32[np.ndarray, "item dim"],
+    words: sparse.csr_array | None,
     new: ColdCases,
     known: Bool[np.ndarray, " item"],
 ) -> tuple[ColdItemSettings, dict[str, float]]:
@@ -189,7 +201,7 @@ def _best_form(
     best: tuple[float, ColdItemSettings, dict[str, float]] = (-1.0, ColdItemSettings(), {})
     for ridge, (near, sharpness) in product((0.1, 1.0, 10.0), ((5, 20.0), (20, 20.0), (50, 10.0))):
         settings = ColdItemSettings(ridge=ridge, near=near, sharpness=sharpness)
-        terms = _counted_items(inner, content, settings).terms(new.histories.weights(HISTORY_DECAY))
+        terms = _counted_items(inner, content, words, settings).terms(new.histories.weights(HISTORY_DECAY))
         scaled = np.stack([standardised(term)[:, ~known] for term in terms.values()])
 
         def value_of(weights: Float32[np.ndarray, " term"], scaled: np.ndarray = scaled) -> float:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Shaped
+from scipy import sparse
 
 from bowerbird.datasets.columns import texts
 from bowerbird.errors import InputError, MissingDependencyError
 from bowerbird.telemetry import SILENT, Progress
 
-__all__ = ["content_vectors", "item_words"]
+__all__ = ["content_vectors", "item_words", "word_table"]
 
 WIDTH = 128
 LEAST_ITEMS, MOST_LABELS = 3, 1000
@@ -28,6 +30,11 @@ _NOT_WORDS = re.compile(r"(^|_)(id|ids|url|uri|image|poster|asin|sku|link|path)(
 _NAMED = {"category", "brand", "creator_id"}
 """Columns of names: labels whatever they hold; of them only a category is read as words too."""
 _CHUNK = 1024
+_WORD = re.compile(r"\w+")
+MOST_LETTERS = 600
+"""Of an item's words: a long description says what its beginning says."""
+COMMON_SHARE = 0.3
+"""A word that more of the items have tells none apart."""
 
 
 def content_vectors(
@@ -83,6 +90,44 @@ def item_words(items: pa.Table, item_ids: Shaped[np.ndarray, " item"]) -> list[s
         " ".join([*spoken[row], *(label.partition(":")[2] for label in labels[row])]) if row >= 0 else ""
         for row in rows
     ]
+
+
+def word_table(words: Sequence[str]) -> sparse.csr_array:
+    """The words of each item, weighed by how few items have them: TF-IDF, rows of length 1 (or 0).
+
+    What a sentence's vector blurs stays apart here: a model number, a size, a brand.
+
+    Args:
+        words: of each item, see :func:`item_words`.
+
+    Returns:
+        Items by words that at least two of the items have, and not most of them.
+
+    Example:
+        >>> table = word_table(["red ink", "red pen", "ink pen", "lamp"])
+        >>> (table @ table.T).toarray().round(2)[0].tolist()
+        [1.0, 0.5, 0.5, 0.0]
+    """
+    counted = [Counter(_WORD.findall(text[:MOST_LETTERS].lower())) for text in words]
+    having = Counter(word for one in counted for word in one)
+    most = max(COMMON_SHARE * len(words), 2)
+    column = {
+        word: number for number, word in enumerate(word for word, n in having.items() if 2 <= n <= most)
+    }
+    cells = [
+        (row, column[word], count * np.log(len(words) / having[word]))
+        for row, one in enumerate(counted)
+        for word, count in one.items()
+        if word in column
+    ]
+    rows, columns, values = (np.array(part) for part in (zip(*cells, strict=True) if cells else ([], [], [])))
+    shape = (len(words), max(len(column), 1))
+    table = sparse.csr_array(
+        sparse.coo_array((values.astype(np.float32), (rows.astype(int), columns.astype(int))), shape=shape)
+    )
+    length = np.sqrt(np.asarray(table.multiply(table).sum(axis=1))).ravel()
+    table.data /= np.repeat(np.where(length > 0, length, 1.0), np.diff(table.indptr)).astype(np.float32)
+    return table
 
 
 def _places(items: pa.Table) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 Three ways say how well a new item fits a history, and a blend learnt on hidden items weighs them:
 
-- **content**: how much it resembles the history's items;
+- **content**: how much it resembles the history's items, and **words**: how many of their rare words it shares;
 - **learnt**: a bilinear form ``a M x`` of two contents, fitted so that it predicts which item follows which. It
   knows that ink follows a printer, which resemblance alone does not;
 - **carried over**: a new item stands for the known items it resembles most, and is scored as they are by
@@ -51,36 +51,45 @@ class ColdItems:
     """What follows what, counted on known items."""
     mixture: sparse.csr_array
     """Items by known items: a known item is itself, a new one the known items it resembles."""
+    words: sparse.csr_array | None = None
+    """Items by words, rows of length 1; None: no words are known."""
 
     def terms(self, histories: sparse.csr_array) -> dict[str, Float32[np.ndarray, "user item"]]:
-        """The three scores of every item, by name.
+        """The scores of every item, by name.
 
         Args:
             histories: users by items, the weights of what each did.
         """
         profile = np.asarray(histories @ self.content, dtype=np.float32)
         counted = histories @ self.pairs
-        return {
+        found = {
             "content": profile @ self.content.T,
             "learnt": (profile @ self.form) @ self.content.T,
             "carried over": np.asarray((counted @ self.mixture.T).toarray(), dtype=np.float32),
         }
+        if self.words is not None:
+            shared = (histories @ self.words) @ self.words.T
+            found["words"] = np.asarray(shared.toarray(), dtype=np.float32)
+        return found
 
 
 def mixture_of_known(
     content: Float32[np.ndarray, "item dim"],
     known: Bool[np.ndarray, " item"],
     settings: ColdItemSettings | None = None,
+    words: sparse.csr_array | None = None,
 ) -> sparse.csr_array:
     """Each item as a mixture of known items; ``mixture @ vectors`` gives vectors of new items too.
 
     A known item is itself. A new item is the ``near`` known items most like it, weights
-    ``exp(sharpness * cosine)`` scaled to add up to 1; one without content is nothing at all.
+    ``exp(sharpness * cosine)`` scaled to add up to 1; one without content is nothing at all. With words, the
+    cosine is the mean of content's and theirs.
 
     Args:
         content: unit vectors; zero rows for items without content.
         known: which items people met.
         settings: the dials; defaults when None.
+        words: items by words, rows of length 1; None: content alone says what is alike.
 
     Example:
         >>> content = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
@@ -97,6 +106,8 @@ def mixture_of_known(
     for first in range(0, fresh.size if near else 0, BLOCK_ROWS):
         part = fresh[first : first + BLOCK_ROWS]
         alike = content[part] @ content[sources].T
+        if words is not None:
+            alike = 0.5 * (alike + (words[part] @ words[sources].T).toarray())
         best = top_k_rows(alike, near)
         weight = np.exp(dials.sharpness * (np.take_along_axis(alike, best, axis=1) - 1.0))
         rows.append(np.repeat(part, near))
@@ -112,6 +123,7 @@ def fitted_cold_items(
     pairs: sparse.csr_array,
     known: Bool[np.ndarray, " item"],
     settings: ColdItemSettings | None = None,
+    words: sparse.csr_array | None = None,
 ) -> ColdItems:
     """Fit the learnt form and the mixture.
 
@@ -123,6 +135,7 @@ def fitted_cold_items(
         pairs: item by item, how strongly the second follows the first; only known items.
         known: which items people met.
         settings: the dials; defaults when None.
+        words: items by words, rows of length 1; None: no words are known.
 
     Cost: ``items dim^2`` and an inverse of ``dim``.
 
@@ -140,4 +153,5 @@ def fitted_cold_items(
     crossed = centred.T @ np.asarray(pairs @ centred, dtype=np.float64)
     half = np.linalg.solve(gram, crossed)
     form = np.linalg.solve(gram, half.T).T
-    return ColdItems(centred, form.astype(np.float32), pairs, mixture_of_known(centred, known, dials))
+    mixture = mixture_of_known(centred, known, dials, words)
+    return ColdItems(centred, form.astype(np.float32), pairs, mixture, words)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
+from scipy import sparse
 
 from bowerbird.arrays import normalise
 from bowerbird.errors import InputError
@@ -124,6 +125,19 @@ class _Nearest:
 
 
 @dataclass(frozen=True)
+class _SharedWords:
+    """Words alone: the rare words an item shares with the history, the latest the most."""
+
+    words: sparse.csr_array
+    decay: float = 0.8
+
+    def scores(self, histories: Histories) -> Float32[np.ndarray, "user item"]:
+        """Similarity to the history's words."""
+        shared = (histories.weights(self.decay) @ self.words) @ self.words.T
+        return np.asarray(shared.toarray(), dtype=np.float32)
+
+
+@dataclass(frozen=True)
 class _Random:
     """One random order of the items for everybody."""
 
@@ -134,7 +148,9 @@ class _Random:
         return np.tile(self.order, (histories.users_total, 1))
 
 
-def run_cold(interactions: Interactions, plan: BenchPlan) -> BenchReport:
+def run_cold(
+    interactions: Interactions, plan: BenchPlan, words: sparse.csr_array | None = None
+) -> BenchReport:
     """The table of what finds items that nobody has met.
 
     Each seed hides other items where the split is ours. The content-only row has its decay of the history
@@ -143,6 +159,7 @@ def run_cold(interactions: Interactions, plan: BenchPlan) -> BenchReport:
     Args:
         interactions: all events, with the items' content.
         plan: how many seeds, and where progress is shown; its models are not read.
+        words: items by words, see :func:`~bowerbird.recommenders.item_content.word_table`; None: content alone.
 
     Raises:
         InputError: no item has content, or see :func:`cold_task`.
@@ -156,8 +173,10 @@ def run_cold(interactions: Interactions, plan: BenchPlan) -> BenchReport:
         "pop": lambda task, seed: Popularity().fit(task.train, seed),
         "seqknn": lambda task, seed: SeqKnn().fit(task.train, seed),
         "content only": lambda task, seed: _tuned_nearest(task, unit, seed),
-        "ours": lambda task, seed: fitted_cold_start(task.train, content, SeqKnn(), seed),
     }
+    if words is not None:
+        makers["words only"] = lambda _, __: _SharedWords(words)
+    makers["ours"] = lambda task, seed: fitted_cold_start(task.train, content, SeqKnn(), seed, words)
     tasks = [cold_task(interactions, seed) for seed in range(plan.seeds)]
     rows = [_row(name, make, tasks, plan) for name, make in makers.items()]
     notes = [

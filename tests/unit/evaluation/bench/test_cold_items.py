@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import sparse
 
 from bowerbird.errors import InputError
 from bowerbird.evaluation.bench.cold_items import cold_task, run_cold
@@ -12,6 +13,7 @@ from bowerbird.evaluation.bench.fitting import BenchPlan
 from bowerbird.randomness import generator
 from bowerbird.recommenders.cold_start import cold_cases, fitted_cold_start
 from bowerbird.recommenders.interactions import Interactions
+from bowerbird.recommenders.item_content import word_table
 from bowerbird.recommenders.recommender import Histories
 from bowerbird.recommenders.seq_knn import SeqKnn
 from bowerbird.training.cold_items import ColdItemSettings, fitted_cold_items
@@ -92,6 +94,31 @@ def test_a_new_item_is_scored_as_the_known_ones_it_resembles():
     met = Histories(np.zeros(1, np.int32), np.array([1], np.int32), 1, 3)
     counted = items.terms(met.weights())["carried over"][0]
     assert counted[2] == counted[0] > 0
+
+
+def test_words_say_what_content_blurs():
+    content = np.ones((3, 2), dtype=np.float32) + 0.1 * np.eye(3, 2, dtype=np.float32)
+    known = np.array([True, True, False])
+    words = word_table(["red ink", "pen cap", "red ink"])
+    pairs = sparse.csr_array(np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]], dtype=np.float32))
+    items = fitted_cold_items(content, pairs, known, ColdItemSettings(near=1), words)
+    assert items.mixture.toarray()[2].tolist() == [1, 0, 0]
+    met = Histories(np.zeros(1, np.int32), np.zeros(1, np.int32), 1, 3)
+    assert items.terms(met.weights())["words"][0].tolist() == pytest.approx([1, 0, 1])
+
+
+def test_words_are_a_row_of_the_table_where_items_have_some():
+    words = word_table([f"kind{item % KINDS} size" for item in range(EVENTS.items_total)])
+    report = run_cold(replace(EVENTS, content=CONTENT), BenchPlan(("pop",), seeds=1), words)
+    assert "words only" in [row.model for row in report.rows]
+    assert set(report.rows[-1].settings["weights"]) == {"content", "learnt", "carried over", "words"}
+
+
+def test_items_without_words_have_an_empty_row():
+    table = word_table(["", "", "a b", "a b"])
+    assert table.shape == (4, 2)
+    assert np.diff(table.indptr).tolist() == [0, 0, 2, 2]
+    assert word_table(["", ""]).nnz == 0
 
 
 def test_with_too_little_to_learn_from_new_items_stay_behind_known_ones():
