@@ -150,12 +150,10 @@ def fitted_cold_start(
     inner = train.where(~asked & ~asked_known)
     known = inner.popularity() > 0
     new = _sampled(cold_cases(train, asked, known), seed)
-    names = (
-        ("content", "learnt", "carried over")
-        if words is None
-        else ("content", "learnt", "carried over", "words")
-    )
-    settings, weights = ColdItemSettings(), dict.fromkeys(names, 1.0)
+    settings = ColdItemSettings()
+    weights: dict[str, float] = {"content": 1.0, "learnt": 1.0, "carried over": 1.0}
+    if words is not None:
+        weights["words"] = 1.0
     scale, lift = 1.0, -np.inf
     if len(new) >= LEAST_CASES:
         settings, weights = _best_form(inner, content, words, new, known)
