@@ -107,7 +107,7 @@ def next_item(
     if protocol == "cold":
         from bowerbird.evaluation.bench.cold_items import run_cold
 
-        show(run_cold(interactions, plan, _word_table(interactions, items)), json, read.notes)
+        show(run_cold(interactions, plan, _word_table(interactions, items, columns)), json, read.notes)
         return
     show(run_next_item(interactions, plan, protocol), json, read.notes)
 
@@ -243,13 +243,12 @@ def _with_content(interactions: Interactions, items: Path | None, columns: str) 
     )
 
 
-def _word_table(interactions: Interactions, items: Path | None) -> sparse.csr_array | None:
+def _word_table(interactions: Interactions, items: Path | None, columns: str) -> sparse.csr_array | None:
     if items is None:
         return None
-    from bowerbird.datasets.tables import read_table
     from bowerbird.recommenders.item_content import item_words, word_table
 
-    return word_table(item_words(read_table(items), interactions.item_ids))
+    return word_table(item_words(item_table(items, columns), interactions.item_ids))
 
 
 def _list_models() -> None:
