@@ -163,7 +163,7 @@ def test_without_a_validation_part_some_last_events_are_held_back() -> None:
 
 
 def test_the_moment_of_the_question_is_the_split_or_the_event_before() -> None:
-    at = np.array([10, 20, 30, 40]) * 1_000_000
+    at = np.array([10, 20, 30, 40])  # seconds, as times of this size are read
     events = Interactions.from_table(pa.table({"user_id": [1] * 4, "item_id": [0, 1, 2, 3], "at": at}))
     later = events.at >= 30_000_000
     _, cases = held_out(events.where(~later), Guidance(events.where(later), valid_from=25_000_000), seed=0)
