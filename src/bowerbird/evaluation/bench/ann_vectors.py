@@ -114,8 +114,8 @@ def _npy_matrix(path: Path) -> np.ndarray:
         matrix = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{path}: not a .npy matrix ({error}); expected .npy or .parquet") from error
-    if not isinstance(matrix, np.ndarray) or not np.issubdtype(matrix.dtype, np.floating):
-        raise InputError(f"{path}: found {getattr(matrix, 'dtype', type(matrix).__name__)}; expected floats")
+    if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "fiu":
+        raise InputError(f"{path}: found {getattr(matrix, 'dtype', type(matrix).__name__)}; expected numbers")
     return matrix.astype(np.float32)
 
 

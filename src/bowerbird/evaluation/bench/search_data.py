@@ -193,6 +193,8 @@ def _from_clicks(
             raise InputError(
                 f"{file} row {row}: {name} is {graded.column(name)[row].as_py()!r}; expected a number, clicked as 0 or 1"
             )
+    if not mask(flagged).any():
+        raise InputError(f"{file}: none of {len(graded):,} rows has a click; expected clicked = 1 in some")
     place = np.nan_to_num(ranks.to_numpy(zero_copy_only=False))[at].astype(np.int64)
     clicked = mask(pc.fill_null(flagged, False))[at]
     liked = attractiveness(number, place - place.min(), clicked)

@@ -91,7 +91,7 @@ def test_a_missing_file_is_refused(tmp_path):
     [
         (np.ones(50), r"found shape \(50,\)"),
         (np.ones((3, 4)), "at least 40 rows"),
-        (np.ones((50, 4), dtype=np.int64), "found int64; expected floats"),
+        (np.ones((50, 4), dtype=bool), "found bool; expected numbers"),
         (np.where(np.eye(50) > 0, np.nan, 1.0), "row 0: a value is not finite"),
     ],
 )

@@ -70,6 +70,8 @@ def test_what_does_not_fit_is_explained(tmp_path):
         file = written(tmp_path, "spoilt", **session | {name: [cell]})
         with pytest.raises(InputError, match=f"spoilt.parquet row 0: {name} is '{cell}'; expected a number"):
             search_data(items, None, file)
+    with pytest.raises(InputError, match=r"still.parquet: none of 1 rows has a click; expected clicked = 1"):
+        search_data(items, None, written(tmp_path, "still", **session))
     with pytest.raises(
         InputError, match="no column holds grades; found query, item_id; expected one of relevance"
     ):
