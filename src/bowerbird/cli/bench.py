@@ -220,15 +220,13 @@ def interactions_of(read: EventFile, events: Path | None, *, liked: bool = False
         liked: leave out impressions, hides and searches, where the file says what was done.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
+    from bowerbird.datasets.event_files import liked_rows
     from bowerbird.recommenders.interactions import Interactions
-    from bowerbird.records.event import POSITIVE_ACTIONS
 
-    table = read.table
-    if liked and "action" in table.column_names:
-        table = table.filter(pc.is_in(table.column("action"), pa.array(POSITIVE_ACTIONS)))
-    return Interactions.from_table(table, events.name if events is not None else "events")
+    where = events.name if events is not None else "events"
+    table = read.table.filter(pa.array(liked_rows(read.table, where))) if liked else read.table
+    return Interactions.from_table(table, where)
 
 
 def _with_content(interactions: Interactions, items: Path | None, columns: str) -> Interactions:

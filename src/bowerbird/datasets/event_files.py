@@ -13,8 +13,10 @@ from functools import reduce
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from jaxtyping import Bool
 
 from bowerbird.clock import SECOND_US
 from bowerbird.datasets import columns
@@ -30,8 +32,9 @@ from bowerbird.datasets.column_names import (
 from bowerbird.datasets.delimited import DELIMITED, first_cells, open_bytes
 from bowerbird.datasets.tables import iter_batches, join_tables, table_format
 from bowerbird.errors import InputError
+from bowerbird.records.event import POSITIVE_ACTIONS
 
-__all__ = ["EventFile", "event_times", "named_tables", "read_events"]
+__all__ = ["EventFile", "event_times", "liked_rows", "named_tables", "read_events"]
 
 WINDOWS = ("user_id", "history", "target", "split")
 """Columns of a file of windows: what a person met, and the item that followed."""
@@ -144,6 +147,29 @@ def event_times(events: pa.Table, where: str) -> pa.Array | None:
             f"2026-01-31T12:00:00, or a number since 1970 ({int(bad.sum()):,} such rows); `--columns time=` reads no times"
         )
     return values
+
+
+def liked_rows(events: pa.Table, where: str) -> Bool[np.ndarray, "row"]:
+    """Rows that say a person liked the item; all of them where no column says what was done.
+
+    Args:
+        events: in the standard columns.
+        where: the file, for messages.
+
+    Raises:
+        InputError: no action says so.
+    """
+    if "action" not in events.column_names:
+        return np.ones(events.num_rows, dtype=bool)
+    action = pc.utf8_lower(columns.texts(events["action"]))
+    liked = columns.mask(pc.is_in(action, value_set=pa.array(POSITIVE_ACTIONS)))
+    if not liked.any():
+        found = ", ".join(map(str, pc.unique(action).to_pylist()[:6]))
+        raise InputError(
+            f"{where} column action: none of {found} says a person liked an item; expected "
+            f"{', '.join(POSITIVE_ACTIONS)}; `--columns action=` takes all rows alike"
+        )
+    return liked
 
 
 def _unit_us(column: pa.Array) -> int | None:

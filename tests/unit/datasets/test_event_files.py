@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bowerbird.datasets.column_names import given_names, named_items, renamed, standard_names
-from bowerbird.datasets.event_files import event_times, named_tables, read_events
+from bowerbird.datasets.event_files import event_times, liked_rows, named_tables, read_events
 from bowerbird.errors import InputError
 
 ROWS = [
@@ -160,6 +160,16 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path, data: bytes, columns: 
     path.write_bytes(data)
     with pytest.raises(InputError, match=message):
         read_events(path, given_names(columns))
+
+
+def test_an_action_nobody_knows_is_told_and_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_bytes(b"user_id,item_id,action\n1,2,view\n1,3,cart\n")
+    with pytest.raises(InputError, match=r"events.csv column action: none of view, cart says a person liked"):
+        liked_rows(read_events(path).table, path.name)
+    assert liked_rows(read_events(path, given_names("action=")).table, path.name).tolist() == [True, True]
+    known = pa.table({"action": ["Save", "hide", None]})
+    assert liked_rows(known, "e").tolist() == [True, False, False]
 
 
 def test_a_cell_that_is_no_time_is_told_with_its_row(tmp_path: Path) -> None:

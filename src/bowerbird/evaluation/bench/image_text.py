@@ -28,6 +28,7 @@ from bowerbird.evaluation.bench.captioned_contenders import (
 )
 from bowerbird.evaluation.bench.captioned_set import CaptionedSet, SetEncoding
 from bowerbird.evaluation.bench.cost import row_cost
+from bowerbird.evaluation.bench.labelled import PART_NAMES
 from bowerbird.evaluation.bench.report import (
     BenchData,
     BenchReport,
@@ -73,6 +74,8 @@ def run_image_text(
     image, text = efficientnet_lite2(threads=threads), TextEncoder(threads=threads)
     encode = SetEncoding(image, text, conse_bridge(image, text), tune is not False, kept, progress)
     read, fitted = [encode(one) for one in found], [encode(one) for one in taught]
+    for one in read:
+        _check_reported(one)
     rows: list[BenchRow] = []
     notes: list[str] = []
     together: list[Trained] = []
@@ -87,6 +90,17 @@ def run_image_text(
         rows += trained
         notes += lacking
     return _report(read, fitted, rows, notes)
+
+
+def _check_reported(one: CaptionedSet) -> None:
+    """Refuses a set of which nothing is left to report on."""
+    part = one.captioned.reported
+    if not len(one.readable(part)):
+        count = int((one.captioned.part == part).sum())
+        raise InputError(
+            f"{one.captioned.name}: none of {count:,} {PART_NAMES[part]} pictures has a text and can be read "
+            f"({one.pictures.note}); expected some to report on"
+        )
 
 
 def _trained_rows(

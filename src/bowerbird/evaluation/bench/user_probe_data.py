@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float64, Int32
 
 from bowerbird.datasets import columns
-from bowerbird.datasets.event_files import event_times
+from bowerbird.datasets.event_files import event_times, liked_rows
 from bowerbird.errors import InputError
-from bowerbird.records.event import POSITIVE_ACTIONS
 from bowerbird.users.behaviour import Behaviour
 
 __all__ = ["ProbeData", "coded", "read_probe_data", "whole_events"]
@@ -57,7 +56,9 @@ def read_probe_data(events: pa.Table, items: pa.Table | None = None, where: str 
     if not kept.all():
         notes.append(f"{int((~kept).sum()):,} rows without person, item or time left out")
     quantity = _numbers(events, "quantity")
-    liked = _liked(events) if quantity is None else _liked(events) & ~(np.nan_to_num(quantity, nan=1.0) < 0)
+    liked = liked_rows(events, where)
+    if quantity is not None:
+        liked &= ~(np.nan_to_num(quantity, nan=1.0) < 0)
     if not liked.all():
         notes.append(f"{int((kept & ~liked).sum()):,} rows left out that do not say a person liked the item")
     kept &= liked
@@ -98,19 +99,6 @@ def whole_events(events: pa.Table, where: str) -> tuple[pa.Array, Bool[np.ndarra
     for name in ("user_id", "item_id"):
         kept &= columns.mask(columns.texts(events[name]).is_valid())
     return at, kept
-
-
-def _liked(events: pa.Table) -> Bool[np.ndarray, "row"]:
-    if "action" not in events.column_names:
-        return np.ones(events.num_rows, dtype=bool)
-    action = pc.utf8_lower(columns.texts(events["action"]))
-    liked = columns.mask(pc.is_in(action, value_set=pa.array(POSITIVE_ACTIONS)))
-    if not liked.any():
-        found = ", ".join(map(str, pc.unique(action).to_pylist()[:6]))
-        raise InputError(
-            f"column action: none of {found} says a person liked an item; expected {', '.join(POSITIVE_ACTIONS)}"
-        )
-    return liked
 
 
 def coded(column: pa.ChunkedArray) -> tuple[Int32[np.ndarray, "row"], list[str]]:

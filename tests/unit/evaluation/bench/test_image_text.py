@@ -156,3 +156,14 @@ def test_the_bench_runs_where_pictures_are_broken_and_texts_equal(
     assert any("1 pictures could not be read" in note for note in report.notes)
     for row in report.rows:
         assert 0 <= row.metrics["t2i r@1"].mean <= row.metrics["t2i r@10"].mean <= 1
+
+
+def test_a_part_of_which_nothing_can_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conse, "PROMPTS", ("{name}",))
+    names = ["a.jpg", "b.jpg"]
+    images = pictures(tmp_path, names, [drawn(0), b"broken"])
+    table = captions(tmp_path, image=names, caption=names, split=["train", "test"])
+    with pytest.raises(
+        InputError, match=r"none of 1 test pictures has a text and can be read \(1 pictures could"
+    ):
+        image_text.run_image_text([(images, table)], 1, tune=False, threads=1)
