@@ -183,7 +183,8 @@ def renamed(table: pa.Table, names: Mapping[str, str], kind: str) -> pa.Table:
     for name in table.column_names:
         if name in names:
             columns[names[name]] = table[name]
-        if name not in names or (name in _KNOWN[kind] and name not in taken):
+        known = name in _KNOWN[kind] and names.get(name) != f"{name}_unused"
+        if name not in names or (known and name not in taken):
             columns[f"{name}_unused" if name in taken else name] = table[name]
     return pa.table(columns)
 
