@@ -21,11 +21,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from bowerbird.arrays import normalise
 from bowerbird.content.encoder import ContentEncoder
 from bowerbird.content.imagenet_classes import imagenet_classes
+from bowerbird.content.tensor_file import write_tensors
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Space, Vectors
 
@@ -107,7 +107,7 @@ class ConSE:
 
     def save(self, path: Path) -> None:
         """Write the bridge as one safetensors file."""
-        save_file({"classes": self.classes}, path, metadata={"image": self.image.key, "text": self.text.key})
+        write_tensors(path, {"classes": self.classes}, {"image": self.image.key, "text": self.text.key})
 
     @staticmethod
     def load(path: Path) -> ConSE:

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from bowerbird.arrays import normalise
+from bowerbird.content.tensor_file import write_tensors
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Space, Vectors
 
@@ -123,7 +123,7 @@ class Fusion:
                 tensors[f"{name}.mean"] = part.mean
                 tensors[f"{name}.axes"] = part.axes
                 facts[f"{name}.space"] = part.space.key
-        save_file(tensors, path, metadata=facts)
+        write_tensors(path, tensors, facts)
 
     @staticmethod
     def load(path: Path) -> Fusion:

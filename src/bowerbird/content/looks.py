@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int, Int64
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from scipy import sparse
 
 from bowerbird.arrays import normalise
+from bowerbird.content.tensor_file import write_tensors
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Space
 
@@ -79,7 +79,7 @@ class LooksModel:
         tensors = {}
         for name, side in (("region", self.region), ("product", self.product)):
             tensors[f"{name}.mean"], tensors[f"{name}.turn"] = side.mean, side.turn
-        save_file(tensors, path, metadata={"space": self.space.key})
+        write_tensors(path, tensors, {"space": self.space.key})
 
     @staticmethod
     def load(path: Path) -> LooksModel:

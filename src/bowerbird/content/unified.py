@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from scipy.special import erf
 
 from bowerbird.arrays import normalise
 from bowerbird.content.item_parts import Block, ItemParts, WordVocabulary
+from bowerbird.content.tensor_file import write_tensors
 from bowerbird.errors import InputError
 from bowerbird.records.signal import Space, Vectors
 
@@ -160,8 +160,7 @@ class UnifiedTower:
             "inputs": json.dumps([[one.name, one.group, one.space.key] for one in self.inputs]),
             "words": "\n".join(self.vocabulary.words),
         }
-        tensors = {name: np.ascontiguousarray(values) for name, values in self.tensors.items()}
-        save_file(tensors, path, metadata=facts)
+        write_tensors(path, self.tensors, facts)
 
     @staticmethod
     def load(path: Path) -> UnifiedTower:
