@@ -16,7 +16,7 @@ from pathlib import Path
 from bowerbird.content.conse import conse_bridge
 from bowerbird.content.image_encoder import efficientnet_lite2
 from bowerbird.content.text_encoder import TextEncoder
-from bowerbird.errors import NotReadyError
+from bowerbird.errors import InputError, NotReadyError
 from bowerbird.evaluation.bench.both_ways import Embedded, chance_metrics, retrieval_metrics
 from bowerbird.evaluation.bench.captioned import TRAIN, captioned_pictures
 from bowerbird.evaluation.bench.captioned_contenders import (
