@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bowerbird.content.neighbour_pairs import look_alikes
+from bowerbird.content.tower_settings import NEIGHBOUR_SETTINGS, UnifiedSettings
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.records.signal import Vectors
 from bowerbird.telemetry import SILENT, Progress
-from bowerbird.training.tower_settings import NEIGHBOUR_SETTINGS, UnifiedSettings
 from bowerbird.training.unified import Pairs, TrainedTower, train_unified
 
 __all__ = ["trained_on_neighbours"]

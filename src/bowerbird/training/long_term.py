@@ -23,7 +23,6 @@ from bowerbird.nn.sequence_encoder import ItemVectors, SequenceEncoder
 from bowerbird.randomness import generator
 from bowerbird.telemetry import SILENT, Progress
 from bowerbird.training.batches import Ragged, padded, rung, token_batches, windows
-from bowerbird.training.long_term_settings import LongTermSettings
 from bowerbird.training.loop import LoopSettings, best_device, train
 from bowerbird.training.losses import sampled_softmax
 from bowerbird.training.memory import TrainingShape, refuse_too_large
@@ -37,6 +36,7 @@ from bowerbird.training.next_item import (
     time_inputs,
 )
 from bowerbird.users.behaviour import Behaviour
+from bowerbird.users.long_term_settings import LongTermSettings
 from bowerbird.users.next_item import GAP_BUCKETS, gap_buckets
 
 __all__ = ["FutureTask", "LongTermEncoder", "LongTermSettings", "fit_long_term", "reaches"]

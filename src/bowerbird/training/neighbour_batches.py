@@ -10,8 +10,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from bowerbird.content.neighbour_pairs import Neighbours
+from bowerbird.content.tower_settings import UnifiedSettings
 from bowerbird.training.tower_batches import Batch, SidesOfItems, TextsOfItems
-from bowerbird.training.tower_settings import UnifiedSettings
 
 __all__ = ["NeighbourBatch", "NeighbourBatches"]
 

@@ -10,11 +10,11 @@ from jaxtyping import Int64
 
 from bowerbird.content.item_parts import ItemParts, WordVocabulary
 from bowerbird.content.neighbour_pairs import Neighbours
+from bowerbird.content.tower_settings import UnifiedSettings
 from bowerbird.content.unified import TowerInput, UnifiedTower
 from bowerbird.errors import InputError
 from bowerbird.randomness import generator
 from bowerbird.records.signal import Vectors
-from bowerbird.training.tower_settings import UnifiedSettings
 from bowerbird.training.tuning import LiveInput
 
 __all__ = ["Pairs", "check_pairs", "held_back"]

@@ -23,6 +23,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bowerbird.content.tower_settings import UnifiedSettings
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.errors import NotReadyError
 from bowerbird.nn.precision import fast_type
@@ -37,7 +38,6 @@ from bowerbird.training.tower_batches import SidesOfItems, TextsOfItems, exporte
 from bowerbird.training.tower_checkpoint import Checkpoint
 from bowerbird.training.tower_optimiser import LearntScale, scheduled, tower_optimiser
 from bowerbird.training.tower_pairs import Pairs, check_pairs, held_back
-from bowerbird.training.tower_settings import UnifiedSettings
 from bowerbird.training.tuning import LiveInput
 
 __all__ = ["LEAST_PAIRS", "Pairs", "TrainedTower", "UnifiedSettings", "train_unified"]

@@ -21,9 +21,9 @@ from bowerbird.recommenders.sequence_model import FittedSequence, too_small
 from bowerbird.records.signal import SignalCard, Space, Vectors
 from bowerbird.retrieval.index import build_index
 from bowerbird.retrieval.next_item import INDEX
-from bowerbird.training.long_term_settings import LongTermSettings
 from bowerbird.users.behaviour import Behaviour
 from bowerbird.users.interests import popularity_moment
+from bowerbird.users.long_term_settings import LongTermSettings
 from bowerbird.users.next_item import NextItemReader
 from bowerbird.workspace.kept_people import KeptPeople, each_person, person_key
 from bowerbird.workspace.people_steps import lacks_times_or_torch

@@ -12,10 +12,10 @@ import numpy as np
 
 from bowerbird.content.item_parts import ItemParts
 from bowerbird.content.neighbour_pairs import neighbour_pairs
+from bowerbird.content.tower_settings import CATALOGUE_SETTINGS, NEIGHBOUR_SETTINGS, UnifiedSettings
 from bowerbird.content.unified import UnifiedTower
 from bowerbird.extras import installed
 from bowerbird.records.signal import SignalCard, Space, Vectors
-from bowerbird.training.tower_settings import CATALOGUE_SETTINGS, NEIGHBOUR_SETTINGS, UnifiedSettings
 from bowerbird.workspace.forgetting import owed
 from bowerbird.workspace.graph_steps import kept_edges
 from bowerbird.workspace.item_modalities import item_sides

@@ -15,6 +15,7 @@ from bowerbird.records.signal import Space, Vectors
 
 torch = pytest.importorskip("torch")
 
+from bowerbird.content.tower_settings import NEIGHBOUR_SETTINGS, UnifiedSettings  # noqa: E402
 from bowerbird.training import unified  # noqa: E402
 from bowerbird.training.kept_together import trained_on_neighbours  # noqa: E402
 from bowerbird.training.tower_batches import (  # noqa: E402
@@ -25,7 +26,6 @@ from bowerbird.training.tower_batches import (  # noqa: E402
     exported,
     new_tower,
 )
-from bowerbird.training.tower_settings import NEIGHBOUR_SETTINGS, UnifiedSettings  # noqa: E402
 from bowerbird.training.unified import Pairs, train_unified  # noqa: E402
 
 INPUTS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bowerbird.config import Settings
-from bowerbird.training.tower_settings import CATALOGUE_SETTINGS, NEIGHBOUR_SETTINGS
+from bowerbird.content.tower_settings import CATALOGUE_SETTINGS, NEIGHBOUR_SETTINGS
 from bowerbird.workspace import graph_steps, interest_steps, long_term_steps, people_steps, tower_steps
 from bowerbird.workspace.settings import WorkspaceSettings
 from bowerbird.workspace.steps import build_steps
