@@ -23,7 +23,7 @@ from bowerbird.randomness import generator
 from bowerbird.telemetry import require_memory
 from bowerbird.training.losses import require_finite
 from bowerbird.users.behaviour import Behaviour
-from bowerbird.users.interaction_factors import InteractionFactors
+from bowerbird.users.interaction_factors import FactorVectors
 from bowerbird.users.interaction_svd import ItemBasis
 from bowerbird.users.logistic import logistic_weights
 from bowerbird.users.universal import COUNTS, UniversalEncoder, UniversalSettings, as_kinds, raw_inputs
@@ -77,8 +77,7 @@ def fit_universal(
     known = np.concatenate([inputs[mask] for inputs, mask in zip(raw, seen, strict=True)])
     mean, scale = known.mean(axis=0), known.std(axis=0)
     scale = np.where(scale > 1e-6, scale, np.float32(1)).astype(np.float32)
-    tastes = InteractionFactors.fitted(past.met(), settings.tastes, seed, len(past))
-    tastes_scale = float(np.sqrt(np.mean(tastes.people(past.met()) ** 2))) or 1.0
+    tastes = FactorVectors.fitted(past, settings.tastes, seed)
     examples = _examples(past, list(zip(moments, seen, strict=True)), (known - mean) / scale, future_days)
     with seeded_draws(int(generator(seed, "universal", "weights").integers(2**31))):
         layers = _trained(examples, settings, seed)
@@ -88,7 +87,7 @@ def fit_universal(
         + [_ridge(counts, amount) for amount in examples.amounts.T]
     ).astype(np.float32)
     encoder = UniversalEncoder(
-        settings, items, kinds, tastes, tastes_scale, mean, scale, layers, futures, np.ones(1, np.float32)
+        settings, items, kinds, tastes, mean, scale, layers, futures, np.ones(1, np.float32)
     )
     return replace(encoder, spread=_spread(encoder.said(examples.inputs.numpy()), settings.learnt_dim))
 
@@ -163,10 +162,7 @@ def _examples(
 
 
 def _shares(after: Behaviour, seen: Bool[np.ndarray, "user"]) -> sparse.csr_array:
-    ones = np.ones(len(after), dtype=np.float32)
-    table = sparse.csr_array((ones, (after.users, after.items)), shape=(after.users_total, after.items_total))
-    table.sum_duplicates()
-    table.data.fill(1.0)
+    table = after.met()
     lengths = np.maximum(np.diff(table.indptr), 1)
     table.data /= np.repeat(lengths, np.diff(table.indptr)).astype(np.float32)
     return sparse.csr_array(table[np.flatnonzero(seen)])

@@ -13,8 +13,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from bowerbird.config import Settings
+from bowerbird.users.behaviour import Behaviour
 
-__all__ = ["IalsSettings", "InteractionFactors"]
+__all__ = ["FactorVectors", "IalsSettings", "InteractionFactors"]
 
 
 class IalsSettings(Settings):
@@ -91,3 +92,22 @@ class InteractionFactors:
         """
         with threadpool_limits(1, "blas"):
             return self.model.recalculate_user(np.arange(met.shape[0]), met).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class FactorVectors:
+    """Factors of people at any moment, scaled to a mean square of 1 at the time of the fit."""
+
+    factors: InteractionFactors
+    scale: float
+
+    @staticmethod
+    def fitted(past: Behaviour, settings: IalsSettings, seed: int) -> FactorVectors:
+        """Item factors from who met what in the past; see :meth:`InteractionFactors.fitted`."""
+        met = past.met()
+        factors = InteractionFactors.fitted(met, settings, seed, len(past))
+        return FactorVectors(factors, float(np.sqrt(np.mean(factors.people(met) ** 2))) or 1.0)
+
+    def vectors(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user dim"]:
+        """Of the steps strictly before a time."""
+        return self.factors.people(behaviour.before(as_of).met()) / np.float32(self.scale)

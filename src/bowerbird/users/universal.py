@@ -17,7 +17,7 @@ from scipy.special import erf
 
 from bowerbird.config import Settings
 from bowerbird.users.behaviour import Behaviour
-from bowerbird.users.interaction_factors import IalsSettings, InteractionFactors
+from bowerbird.users.interaction_factors import FactorVectors, IalsSettings
 from bowerbird.users.interaction_svd import ItemBasis
 from bowerbird.users.windowed_counts import activity_counts
 
@@ -57,8 +57,7 @@ class UniversalEncoder:
         settings: how it was made.
         items: basis of items.
         kinds: basis of categories; no rows without categories.
-        tastes: factors of items.
-        tastes_scale: root mean square of a factor of a person; divides them.
+        tastes: factors of who took what.
         mean: of each input at the moments it was trained at.
         scale: standard deviation of each input.
         layers: weights of the network: ``w0``, ``b0``, ``w1``, ``b1``.
@@ -69,8 +68,7 @@ class UniversalEncoder:
     settings: UniversalSettings
     items: ItemBasis
     kinds: ItemBasis
-    tastes: InteractionFactors
-    tastes_scale: float
+    tastes: FactorVectors
     mean: Float32[np.ndarray, "input"]
     scale: Float32[np.ndarray, "input"]
     layers: Mapping[str, Float32[np.ndarray, "..."]]
@@ -96,8 +94,9 @@ class UniversalEncoder:
             COUNTS:
         ]  # leading directions are larger for a reason: given back, relative to each other
         history = read[:, COUNTS:] * (HISTORY_WEIGHT * size / np.sqrt(np.mean(size**2)))
-        tastes = self.tastes.people(behaviour.before(as_of).met()) / np.float32(self.tastes_scale)
-        return np.concatenate([read[:, :COUNTS], history, said, tastes], axis=1)
+        return np.concatenate(
+            [read[:, :COUNTS], history, said, self.tastes.vectors(behaviour, as_of)], axis=1
+        )
 
     def inputs(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user input"]:
         """What is counted and projected, standardised."""

@@ -14,10 +14,10 @@ from bowerbird.evaluation.bench.user_probe_question import MOMENTS, Predict, Que
 from bowerbird.evaluation.bench.user_probe_trees import boosted_trees, tuned_trees
 from bowerbird.evaluation.bench.user_probe_vectors import (
     CountVectors,
-    FactorVectors,
     MeanVectors,
     PersonVectors,
     VectorMaker,
+    factor_vectors,
 )
 from bowerbird.users.behaviour import Behaviour
 
@@ -98,7 +98,7 @@ CONTENDERS = {
         "the same, settings and moments chosen per task before the moment asked about", False, tuned_trees
     ),
     "mean": Contender("decayed mean of item vectors", True, probed(MeanVectors.fitted)),
-    "ials": Contender("user factors of iALS", True, probed(FactorVectors.fitted)),
+    "ials": Contender("user factors of iALS", True, probed(factor_vectors)),
     "popular": Contender("popularity and recency, nothing learnt", False, popular_and_recent),
 }
 """Name of a row to what makes it."""

@@ -13,11 +13,11 @@ from scipy import sparse
 from bowerbird.arrays import normalise
 from bowerbird.clock import DAY_US
 from bowerbird.users.behaviour import Behaviour
-from bowerbird.users.interaction_factors import IalsSettings, InteractionFactors
+from bowerbird.users.interaction_factors import FactorVectors, IalsSettings
 from bowerbird.users.interaction_svd import ItemBasis
 from bowerbird.users.windowed_counts import activity_counts, most_frequent, top_counts
 
-__all__ = ["CountVectors", "FactorVectors", "MeanVectors", "PersonVectors", "VectorMaker", "raw_counts"]
+__all__ = ["CountVectors", "MeanVectors", "PersonVectors", "VectorMaker", "factor_vectors", "raw_counts"]
 
 TOP = 10
 """Most frequent items and categories that windowed counts count, as the challenge's own baseline does."""
@@ -91,20 +91,6 @@ class MeanVectors:
         return normalise(np.asarray(table @ self.items)) * np.float32(np.sqrt(self.items.shape[1]))
 
 
-@dataclass(frozen=True)
-class FactorVectors:
-    """User factors of iALS, solved for from the steps before a time with the item factors held."""
-
-    factors: InteractionFactors
-    scale: float
-
-    @staticmethod
-    def fitted(past: Behaviour, as_of: int, seed: int) -> FactorVectors:  # noqa: ARG004 - a VectorMaker
-        """Item factors from who met what before a time."""
-        met = past.met()
-        factors = InteractionFactors.fitted(met, IalsSettings(), seed, len(past))
-        return FactorVectors(factors, float(np.sqrt(np.mean(factors.people(met) ** 2))) or 1.0)
-
-    def vectors(self, behaviour: Behaviour, as_of: int) -> Float32[np.ndarray, "user dim"]:
-        """Factors of the people, scaled to a mean square of 1 at the time of the fit."""
-        return self.factors.people(behaviour.before(as_of).met()) / np.float32(self.scale)
+def factor_vectors(past: Behaviour, as_of: int, seed: int) -> FactorVectors:
+    """Factors of iALS with its default settings."""
+    return FactorVectors.fitted(past, IalsSettings(), seed)
