@@ -12,7 +12,8 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,12 +32,13 @@ __all__ = [
     "open_text",
     "separated",
     "text_table",
+    "text_tables",
 ]
 
 BLOCK_BYTES = 8 * 1024 * 1024
 """How much text is parsed at once; also the longest row."""
 ROWS = 200_000
-"""Rows of a table of :func:`separated`."""
+"""Rows of a table of :func:`text_tables`."""
 
 DELIMITED = {
     ".csv": (",", ";", "\t", "|"),
@@ -212,8 +214,8 @@ def separated(path: Path, names: Sequence[str], separator: str, *, skipped: int 
     Raises:
         InputError: a line has another number of cells.
     """
-    rows: list[list[str]] = []
-    with open_text(path) as lines:
+
+    def cells_of(lines: Iterable[str]) -> Iterator[list[str]]:
         for number, line in enumerate(lines, start=1):
             if number <= skipped or not line.strip():
                 continue
@@ -222,12 +224,10 @@ def separated(path: Path, names: Sequence[str], separator: str, *, skipped: int 
                 raise InputError(
                     f"{path.name} line {number}: found {len(cells)} cells, expected {len(names)} ({', '.join(names)})"
                 )
-            rows.append(cells)
-            if len(rows) == ROWS:
-                yield text_table(rows, names)
-                rows = []
-    if rows:
-        yield text_table(rows, names)
+            yield cells
+
+    with open_text(path) as lines:
+        yield from text_tables(cells_of(lines), names)
 
 
 def encoding_of(path: Path) -> str:
@@ -253,3 +253,10 @@ def text_table(rows: Sequence[Sequence[str]], names: Sequence[str]) -> pa.Table:
     """Rows of cells as a table of text columns."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pa.table([pa.array(column, pa.string()) for column in columns], names=list(names))
+
+
+def text_tables(rows: Iterable[Sequence[str]], names: Sequence[str]) -> Iterator[pa.Table]:
+    """Rows of cells as tables of at most :data:`ROWS` rows; none for no row."""
+    rest = iter(rows)
+    while part := list(islice(rest, ROWS)):
+        yield text_table(part, names)

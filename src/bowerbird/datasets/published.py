@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bowerbird.datasets.columns import Column, flat, texts
-from bowerbird.datasets.delimited import ROWS, open_text, text_table
+from bowerbird.datasets.delimited import ROWS, open_text, text_table, text_tables
 from bowerbird.datasets.import_batch import Picture, SourceTable, digest
 from bowerbird.datasets.tables import as_text, iter_batches
 from bowerbird.errors import InputError, NotFoundError
@@ -148,22 +148,23 @@ def lenient_csv(path: Path, join_rest: bool = False) -> Iterator[pa.Table]:
         names = [name.strip() for name in next(lines, [])]
         if not names:
             raise InputError(f"{path.name}: the file is empty; expected a header line")
-        rows: list[list[str]] = []
-        for cells in lines:
-            if not cells:
-                continue
-            surplus = len(cells) - len(names)
-            if join_rest and surplus > 0:
-                cells[-surplus - 1 :] = [",".join(cells[-surplus - 1 :])]
-            if len(cells) != len(names):
-                raise InputError(
-                    f"{path.name} line {lines.line_num}: found {len(cells)} columns, expected {len(names)} as in the header"
-                )
-            rows.append(cells)
-            if len(rows) == ROWS:
-                yield text_table(rows, names)
-                rows = []
-        yield text_table(rows, names)
+
+        def whole() -> Iterator[list[str]]:
+            for cells in lines:
+                if not cells:
+                    continue
+                surplus = len(cells) - len(names)
+                if join_rest and surplus > 0:
+                    cells[-surplus - 1 :] = [",".join(cells[-surplus - 1 :])]
+                if len(cells) != len(names):
+                    raise InputError(
+                        f"{path.name} line {lines.line_num}: found {len(cells)} columns, expected {len(names)} as in the header"
+                    )
+                yield cells
+
+        tables = text_tables(whole(), names)
+        yield next(tables, text_table([], names))  # a header alone still says which columns there are
+        yield from tables
 
 
 def grouped_json(table: pa.Table, key: str, value: str) -> dict[str, str]:
